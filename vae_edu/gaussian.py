@@ -1,0 +1,46 @@
+"""Gaussians with a diagonal covariance: log-density, entropy, sample, KL divergence.
+
+Every function takes a mean and a ``log_std`` (never a variance, never a log-variance), sums over
+the last axis and works in the float dtype that it is given. ``log_std`` is a tensor that broadcasts
+against x: () for one std, (d,) for one per dimension, (N, d) for one per entry.
+"""
+
+import math
+
+import torch
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+def log_density(x, mean, log_std):
+    """log N(x; mean, diag(std²)) = -Σ_j [ (x_j - mean_j)² / (2 std_j²) + log std_j + ½ log 2π ].
+
+    x, mean: (N, d). Returns (N,), in nats. Book: (gaussian-log-density).
+    """
+    r = (x - mean) / torch.exp(log_std)  # (N, d)
+    return -(0.5 * r**2 + log_std + 0.5 * LOG_2PI).sum(-1)
+
+
+def entropy(log_std):
+    """H[N(mean, diag(std²))] = Σ_j [ log std_j + ½ log 2πe ], whatever the mean.
+
+    log_std: (N, m). Returns (N,), in nats.
+    """
+    return (log_std + 0.5 * (LOG_2PI + 1)).sum(-1)
+
+
+def sample(mean, log_std, generator):
+    """mean + std * ε with ε ~ N(0, I): a draw through which gradients reach mean and log_std.
+
+    mean: (N, m). Returns (N, m).
+    """
+    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+    return mean + torch.exp(log_std) * noise
+
+
+def kl_divergence(mean, log_std):
+    """KL( N(mean, diag(std²)) ‖ N(0, I) ) = ½ Σ_j [ mean_j² + std_j² - 2 log std_j - 1 ].
+
+    mean, log_std: (N, m). Returns (N,), in nats. Source: Kingma & Welling 2014, appendix B.
+    """
+    return 0.5 * (mean**2 + torch.exp(2 * log_std) - 2 * log_std - 1).sum(-1)

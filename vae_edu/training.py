@@ -1,0 +1,102 @@
+"""One training loop for all four stages."""
+
+import copy
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+# A ReLU unit that dies leaves Adam's moments shrinking into denormal numbers, on which a processor
+# is many times slower. Worker threads inherit this setting when they start, so it comes at import.
+torch.set_flush_denormal(True)
+
+
+@dataclass
+class History:
+    """What ``fit`` measured: the training loss of each epoch, averaged over the epoch's data points."""
+
+    label: str
+    loss: list = field(default_factory=list)
+
+    def plot(self, ax=None):
+        """Loss against epoch; returns the axes."""
+        from vae_edu import figures
+
+        return figures.training_curve(self, ax)
+
+
+def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", progress=True):
+    """Minimize ``model.loss`` on x by Adam, in place; returns a History.
+
+    x: (N, d), finite, of the model's dtype; it stays in memory as one tensor. Each epoch visits every
+    data point once in a fresh order. The learning rate falls from lr to 0 along half a cosine, since
+    the noise of single-sample gradients stalls a constant one. Parameters with ``requires_grad=False``
+    stay as they are. A free latent meets one gradient an epoch where the networks meet N/batch_size, so
+    its learning rate is that many times larger. Same seed, same machine, same numbers.
+
+    Raises ValueError for data or settings that cannot work, and FloatingPointError when the loss stops
+    being finite; the model then has the parameters from before the epoch that failed.
+    """
+    check_data(model, x)
+    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    if not (lr > 0 and math.isfinite(lr)):
+        raise ValueError(f"lr must be positive and finite, got {lr!r}")
+    model.to(device)
+    latents = [p for p in model.parameters(recurse=False) if p.requires_grad]  # held by the stage itself
+    networks = [p for child in model.children() for p in child.parameters() if p.requires_grad]
+    if not latents + networks:
+        raise ValueError("nothing to fit: every parameter of the model is frozen (requires_grad=False)")
+    x = x.to(device)
+    generator = torch.Generator(device).manual_seed(seed)
+    batches = math.ceil(len(x) / batch_size)
+    optimizer = torch.optim.Adam([{"params": networks}, {"params": latents, "lr": lr * batches}], lr=lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
+    history = History(model.loss_label)
+
+    from tqdm.auto import tqdm  # imported here: in a notebook it pulls in ipywidgets
+
+    silence = {} if progress else {"disable": True}  # left out, TQDM_DISABLE in the environment decides
+    with tqdm(total=epochs, leave=False, unit="epoch", **silence) as bar:
+        for epoch in range(1, epochs + 1):
+            before = copy.deepcopy(model.state_dict())
+            total = torch.zeros((), device=device)
+            for index in torch.randperm(len(x), generator=generator, device=device).split(batch_size):
+                loss = model.loss(x[index], index, generator)
+                optimizer.zero_grad(set_to_none=True)
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+                total += loss.detach() * len(index)
+            mean_loss = total.item() / len(x)
+            if not math.isfinite(mean_loss):
+                model.load_state_dict(before)
+                raise FloatingPointError(
+                    f"the loss became {mean_loss} in epoch {epoch} of {epochs}: try a smaller lr (now {lr:g}) or a larger "
+                    f"sigma_dec; the model keeps its parameters from before that epoch"
+                )
+            history.loss.append(mean_loss)
+            bar.set_postfix(loss=f"{mean_loss:.4g}", refresh=False)
+            bar.update()
+    return history
+
+
+def check_data(model, x):
+    """Raise ValueError, in the reader's terms, when x cannot be the model's data."""
+    d = model.decoder.data_dim
+    if not isinstance(x, torch.Tensor):
+        raise ValueError(f"x must be a torch tensor, got {type(x).__name__}: use torch.as_tensor(x)")
+    if x.ndim != 2 or x.shape[1] != d:
+        hint = ": did you transpose it?" if x.ndim == 2 and x.shape[0] == d else ""
+        raise ValueError(f"x must be (N, {d}), got {tuple(x.shape)}{hint}")
+    if len(x) == 0:
+        raise ValueError("x holds no data points")
+    dtype = model.decoder.log_sigma.dtype
+    if x.dtype != dtype:
+        raise ValueError(f"x is {x.dtype} but the model is {dtype}: use x.to({dtype})")
+    if not x.isfinite().all():
+        raise ValueError(f"x holds NaN or infinite values, the first in row {(~x.isfinite()).any(-1).nonzero()[0].item()}")
+    n_points = getattr(model, "n_points", len(x))
+    if len(x) != n_points:
+        raise ValueError(f"x has {len(x)} rows but the model holds latents for {n_points} data points")
