@@ -16,7 +16,7 @@ def check_equal(claim, left, right, tol, proves=None):
         raise AssertionError(f"{claim}: shapes differ, {tuple(left.shape)} and {tuple(right.shape)}")
     scale = right.norm().item() or 1.0
     error = (left - right).norm().item() / scale
-    _verdict(error <= tol, claim, f"equal to {tol:.0e}", proves, f"left {left}\nright {right}\nrelative error {error:.3g}")
+    _verdict(error <= tol, claim, f"equal to {tol:.0e}" if tol else "equal", proves, f"left {_show(left)}\nright {_show(right)}\nrelative error {error:.3g}")
 
 
 def check_mean(claim, samples, expected, proves=None):
@@ -33,18 +33,22 @@ def check_mean(claim, samples, expected, proves=None):
 def check_bound(claim, lower, upper, proves=None):
     """lower ≤ upper, for every pair."""
     lower, upper = torch.broadcast_tensors(_tensor(lower), _tensor(upper))
-    _verdict(bool((lower <= upper).all()), claim, "bound holds", proves, f"lower {lower}\nupper {upper}")
+    _verdict(bool((lower <= upper).all()), claim, "bound holds", proves, f"lower {_show(lower)}\nupper {_show(upper)}")
 
 
 def check_differs(claim, wrong, right, by):
     """‖wrong - right‖ > by · ‖right‖: the check above would have caught this mistake."""
     wrong, right = _tensor(wrong), _tensor(right)
     error = (wrong - right).norm().item() / (right.norm().item() or 1.0)
-    _verdict(error > by, claim, f"differs by more than {by:.0e}", None, f"wrong {wrong}\nright {right}\nrelative difference {error:.3g}")
+    _verdict(error > by, claim, f"differs by more than {by:.0e}", None, f"wrong {_show(wrong)}\nright {_show(right)}\nrelative difference {error:.3g}")
 
 
 def _tensor(value):
-    return torch.as_tensor(value).detach().to(torch.float64)
+    return torch.as_tensor(value, dtype=torch.float64).detach()
+
+
+def _show(tensor):
+    return f"{tensor.item():.8g}" if tensor.ndim == 0 else str(tensor)
 
 
 def _verdict(holds, claim, demand, proves, found):

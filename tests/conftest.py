@@ -1,0 +1,11 @@
+"""One thread, no progress bars, no window: set before anything imports torch or matplotlib."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import torch  # noqa: E402
+
+torch.set_num_threads(1)

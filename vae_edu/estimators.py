@@ -1,0 +1,130 @@
+"""Monte Carlo: the ELBO, the importance-weighted bound and two gradients, from z ~ q = N(mean, diag(std²)).
+
+One convention: every function returns samples, whose first axis is n independent draws from ``generator``;
+``estimate`` turns them into a mean with its standard error. Memory stays small: z is drawn a chunk at a time.
+
+x: (N, d); mean, log_std: (N, m). log_likelihood(x, z): log p(x|z) for x (N, d) and z (k, N, m), returns (k, N), in
+nats: ``decoder.log_likelihood``, or any such function. The prior is N(0, I).
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from vae_edu import gaussian
+
+ROWS = 2**14  # z's drawn at a time
+
+
+class Estimate(NamedTuple):
+    """A mean over draws, and the standard deviation of that mean."""
+
+    value: torch.Tensor
+    standard_error: torch.Tensor
+
+
+class Elbo(NamedTuple):
+    """Samples of the ELBO, (n, N) each, from the same draws of z: one expectation, three variances."""
+
+    log_ratio: torch.Tensor  # log p(x, z) - log q(z)
+    with_kl: torch.Tensor  # log p(x|z) - KL(q ‖ N(0, I)), KL exact
+    with_entropy: torch.Tensor  # log p(x, z) + H[q], H exact
+
+
+class Gradient(NamedTuple):
+    """Samples of the gradient with respect to mean and log_std, (n, N, m) each."""
+
+    mean: torch.Tensor
+    log_std: torch.Tensor
+
+
+def estimate(samples):
+    """Mean of independent samples (n, ...) over the first axis, and its standard error std / √n, (...) each.
+
+    Raises ValueError for fewer than 2 samples.
+    """
+    if samples.ndim == 0 or len(samples) < 2:
+        raise ValueError(f"a standard error needs at least 2 samples along the first axis, got {tuple(samples.shape)}")
+    return Estimate(samples.mean(0), samples.std(0) / math.sqrt(len(samples)))
+
+
+@torch.no_grad()
+def elbo(log_likelihood, x, mean, log_std, n, generator):
+    """n samples of the ELBO of each x in its three forms; see Elbo. Nothing here carries a gradient.
+
+    Raises ValueError when shapes do not fit, an input is not finite or n is not a positive integer.
+    """
+    if x.ndim != 2 or mean.ndim != 2 or len(x) != len(mean):
+        raise ValueError(f"x must be (N, d) and mean (N, m), got {tuple(x.shape)} and {tuple(mean.shape)}")
+    if not x.isfinite().all():
+        raise ValueError("x holds NaN or infinite values")
+    terms = []
+    for z, _ in _draws(mean, log_std, n, generator):
+        likelihood = _values(log_likelihood(x, z), z, "log_likelihood(x, z)")
+        prior = gaussian.log_density(z, torch.zeros_like(z), torch.zeros_like(z))
+        terms.append(torch.stack([likelihood, prior, gaussian.log_density(z, mean, log_std)]))
+    likelihood, prior, q = torch.cat(terms, 1)  # (n, N) each
+    kl, entropy = gaussian.kl_divergence(mean, log_std), gaussian.entropy(log_std)
+    return Elbo(likelihood + prior - q, likelihood - kl, likelihood + prior + entropy)
+
+
+def importance_weighted(log_likelihood, x, mean, log_std, k, n, generator):
+    """n samples, (n, N), of log 1/k Σ_j w_j with w_j = p(x, z_j) / q(z_j): on average at most log p(x), rising with k.
+
+    k = 1 is the ELBO. Costs n·k draws. Raises ValueError as ``elbo`` does. Source: Burda et al. 2016.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"k, the number of weights in one sample, must be a positive integer, got {k!r}")
+    log_w = elbo(log_likelihood, x, mean, log_std, n * k, generator).log_ratio
+    return log_w.unflatten(0, (n, k)).logsumexp(1) - math.log(k)
+
+
+@torch.no_grad()
+def pathwise_gradient(f, mean, log_std, n, generator):
+    """n samples of ∇E_q[f(z)] by z = mean + std ε: ∇f(z) for mean, ∇f(z) std ε for log_std. Unbiased for smooth f.
+
+    f: z (k, N, m) → (k, N), differentiable. Raises ValueError when shapes do not fit or an input is not finite.
+    Source: Kingma & Welling 2014, section 2.4.
+    """
+    samples = []
+    for z, noise in _draws(mean, log_std, n, generator):
+        with torch.enable_grad():
+            value = _values(f(z.requires_grad_()), z, "f(z)")
+            (slope,) = torch.autograd.grad(value.sum(), z)  # (k, N, m): each value depends on its own z alone
+        samples.append(Gradient(slope, slope * log_std.exp() * noise))
+    return Gradient(*map(torch.cat, zip(*samples, strict=True)))
+
+
+@torch.no_grad()
+def score_gradient(f, mean, log_std, n, generator, baseline=0.0):
+    """n samples of ∇E_q[f(z)] = E_q[(f(z) - baseline) ∇log q(z)]: ∇log q is ε / std for mean, ε² - 1 for log_std.
+
+    f: z (k, N, m) → (k, N), which need not be differentiable. baseline: anything that does not depend on z, one number
+    or (N,); the expectation is the same for all. Raises ValueError as ``pathwise_gradient``. Source: Williams 1992.
+    """
+    samples = []
+    for z, noise in _draws(mean, log_std, n, generator):
+        value = (_values(f(z), z, "f(z)") - baseline).unsqueeze(-1)  # (k, N, 1)
+        samples.append(Gradient(value * noise / log_std.exp(), value * (noise**2 - 1)))
+    return Gradient(*map(torch.cat, zip(*samples, strict=True)))
+
+
+def _draws(mean, log_std, n, generator):
+    """n draws in chunks: z = mean + std ε, and ε, (k, *mean.shape) each."""
+    if not isinstance(n, int) or n < 1:
+        raise ValueError(f"n, the number of draws, must be a positive integer, got {n!r}")
+    if mean.ndim == 0 or log_std.shape != mean.shape:
+        raise ValueError(f"mean and log_std must have one shape, (N, m), got {tuple(mean.shape)} and {tuple(log_std.shape)}")
+    if not (mean.isfinite().all() and log_std.isfinite().all()):
+        raise ValueError("mean or log_std holds NaN or infinite values")
+    chunk = max(1, ROWS // max(1, mean.shape[:-1].numel()))
+    for start in range(0, n, chunk):
+        noise = torch.randn(min(chunk, n - start), *mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        yield mean + log_std.exp() * noise, noise
+
+
+def _values(values, z, name):
+    if values.shape != z.shape[:-1]:
+        raise ValueError(f"{name} must have shape {tuple(z.shape[:-1])}, summed over the last axis, got {tuple(values.shape)}")
+    return values
