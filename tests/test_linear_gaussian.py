@@ -212,6 +212,7 @@ def test_max_likelihood_is_sklearns_pca_but_for_its_n_minus_1(x_digits):
     assert_close(sigma**2, pca.noise_variance_ * shrink)
     assert_close(covariance_of_x(W, b, sigma), pca.get_covariance() * shrink)
     assert_close(b, pca.mean_)
+    assert W.is_contiguous()  # or LBFGS cannot start from it
     ours = lg.log_marginal(x_digits, W, b, sigma)
     oracle = MultivariateNormal(b, torch.as_tensor(pca.get_covariance() * shrink))
     assert_close(ours, oracle.log_prob(x_digits), tol=1e-9)

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+import tqdm.notebook
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from torch import nn
@@ -229,6 +230,16 @@ def test_a_progress_bar_runs_on_stderr_unless_told_otherwise_and_leaves_no_line_
 
 def test_the_environment_can_switch_the_progress_bar_off():
     assert python(TWO_FITS, TQDM_DISABLE="1") == ("", "then")
+
+
+def test_the_environment_decides_in_a_notebook_too(monkeypatch, capsys):
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm.notebook.tqdm)  # what a notebook gets; it overlooks TQDM_DISABLE by itself
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    fit(build(VAE, X), X, epochs=1)
+    assert capsys.readouterr().out == ""
+    monkeypatch.delenv("TQDM_DISABLE")
+    fit(build(VAE, X), X, epochs=1)
+    assert "0/1" in capsys.readouterr().out
 
 
 # Errors at the door

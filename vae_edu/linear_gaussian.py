@@ -115,7 +115,8 @@ def max_likelihood(x, m, sigma=None):
         if sigma**2 <= d * torch.finfo(x.dtype).eps * eigenvalues[0]:
             raise ValueError(f"x, {tuple(x.shape)}, lies in {m} dimensions, so that sigma = 0: use a smaller m or more points")
     sigma = _positive(sigma, x)
-    return LinearGaussian(U[:, :m] * (eigenvalues[:m] - sigma**2).clamp(min=0).sqrt(), b, sigma)
+    W = U[:, :m] * (eigenvalues[:m] - sigma**2).clamp(min=0).sqrt()
+    return LinearGaussian(W.contiguous(), b, sigma)  # eigh's memory order is not the one that optimizers expect
 
 
 def _M(W, sigma):

@@ -1,0 +1,162 @@
+"""The notebooks as they are stored: complete, normalized, and every equation that they claim is proved by a check."""
+
+import collections
+import pathlib
+import re
+import sys
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).parents[1]
+BOOK = ROOT / "book"
+sys.path.insert(0, str(BOOK / "support"))
+import notebooks  # noqa: E402
+
+PATHS = sorted(BOOK.glob("*.ipynb"))
+NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(BOOK.glob("*.md"))}
+CHAPTERS = [name for name in NOTEBOOKS if re.match(r"\d\d_", name)]
+every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+every_chapter = pytest.mark.parametrize("name", CHAPTERS)
+
+EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *(?:\(([^()\s]+)\))?")  # group 1: the label
+PROOF = re.compile(r"^✓ .* \| \(([^()\s]+)\)$", re.MULTILINE)
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|work|Users|private|var)/|\b[A-Z]:\\+(?:Users|Windows|Program)")
+
+
+def markdown(name):
+    return "\n\n".join(cell.source for cell in NOTEBOOKS[name].cells if cell.cell_type == "markdown")
+
+
+def code(name):
+    return [cell for cell in NOTEBOOKS[name].cells if cell.cell_type == "code"]
+
+
+def texts(cell):
+    """What a cell says in words: its source, and its outputs other than images."""
+    yield cell.source
+    for output in cell.get("outputs", []):
+        yield output.get("text", "")
+        yield from (str(data) for kind, data in output.get("data", {}).items() if not kind.startswith("image/"))
+
+
+def labels(text):
+    return [label for label in EQUATION.findall(text) if label]
+
+
+def proofs(name):
+    stdout = [o.text for cell in code(name) for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
+    return set(PROOF.findall("\n".join(stdout)))
+
+
+def test_the_book_has_chapters():
+    assert "01_autoencoder" in CHAPTERS
+
+
+def test_the_table_of_contents_lists_every_page_and_no_other():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    listed = [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    assert sorted(listed) == sorted(f"book/{name}" for name in [*NOTEBOOKS, *PAGES])
+
+
+# Stored form
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_normalized(path):
+    normal = notebooks.normalize(nbformat.read(path, as_version=4))
+    nbformat.validate(normal)
+    assert normal.nbformat_minor == 5
+    assert path.read_text(encoding="utf-8") == nbformat.writes(normal) + "\n"
+
+
+@every_notebook
+def test_cell_ids_are_unique(name):
+    ids = [cell.id for cell in NOTEBOOKS[name].cells]
+    assert len(set(ids)) == len(ids)
+
+
+@every_notebook
+def test_every_code_cell_was_executed_in_order_from_a_fresh_kernel(name):
+    assert [cell.execution_count for cell in code(name)] == list(range(1, len(code(name)) + 1))
+
+
+@every_notebook
+def test_no_output_is_an_error_a_warning_or_a_progress_bar(name):
+    outputs = [output for cell in code(name) for output in cell.outputs]
+    assert [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr" or notebooks.is_progress_bar(o)] == []
+
+
+@every_notebook
+def test_no_machine_path_is_stored(name):
+    found = [text for cell in NOTEBOOKS[name].cells for text in texts(cell) if MACHINE_PATH.search(text)]
+    assert found == []
+
+
+@every_notebook
+def test_every_figure_has_a_caption_a_name_and_alt_text(name):
+    for cell in code(name):
+        if any("image/png" in output.get("data", {}) for output in cell.outputs):
+            shown = cell.metadata.get("mystnb", {})
+            assert len(shown.get("image", {}).get("alt", "")) > 20, cell.source
+            assert shown.get("figure", {}).get("caption"), cell.source
+            assert shown["figure"].get("name"), cell.source
+
+
+@every_notebook
+def test_torch_runs_on_one_thread_so_that_its_sums_are_the_same_everywhere(name):
+    source = "\n".join(cell.source for cell in code(name))
+    assert not re.search(r"^(import|from) torch\b", source, re.MULTILINE) or "torch.set_num_threads(1)" in source
+
+
+# Equations and their checks
+
+
+@every_notebook
+def test_every_equation_that_claims_something_is_proved_by_a_check_of_its_notebook(name):
+    claims = {label for label in labels(markdown(name)) if not label.startswith("def-")}
+    assert claims - proofs(name) == set()
+
+
+@every_notebook
+def test_every_check_that_proves_an_equation_names_one_of_its_notebook(name):
+    assert proofs(name) - set(labels(markdown(name))) == set()
+
+
+@every_notebook
+def test_display_equations_are_written_so_that_these_tests_see_them(name):
+    assert markdown(name).count("$$") == 2 * len(EQUATION.findall(markdown(name)))
+    assert not re.search(r"\{math\}|\\label\{|\\begin\{(equation|align|gather)\b", markdown(name))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_without_code_claims_no_equation(page):
+    assert [label for label in labels(PAGES[page]) if not label.startswith("def-")] == []
+
+
+def test_a_label_stands_for_one_equation_or_figure_of_the_book():
+    named = [label for name in NOTEBOOKS for label in labels(markdown(name))]
+    named += [label for page in PAGES.values() for label in labels(page)]
+    named += [cell.metadata.mystnb.figure.name for name in NOTEBOOKS for cell in code(name) if "figure" in cell.metadata.get("mystnb", {})]
+    assert [label for label, count in collections.Counter(named).items() if count > 1] == []
+
+
+# The template
+
+
+@every_chapter
+def test_a_chapter_ends_with_what_we_learned_and_two_exercises_at_least(name):
+    headings = re.findall(r"^## (.+)$", markdown(name), re.MULTILINE)
+    assert headings[-2:] == ["What we learned", "Exercises"]
+    assert len(re.findall(r"^\*\*Exercise \d", markdown(name), re.MULTILINE)) >= 2
+
+
+@every_chapter
+def test_every_exercise_is_followed_by_a_folded_solution_with_a_check(name):
+    cells = NOTEBOOKS[name].cells
+    for question, solution in zip(cells, cells[1:], strict=False):
+        if question.cell_type == "markdown" and re.search(r"^\*\*Exercise \d", question.source, re.MULTILINE):
+            assert "hide-cell" in solution.metadata.get("tags", []), question.source
+            assert "check_" in solution.source, question.source
