@@ -48,6 +48,9 @@ def same(before, after):
     return all(torch.equal(before[name], after[name]) for name in before)
 
 
+X = data.curve_toy(20, 0.1, seeded())[0]  # (20, 2)
+
+
 class Probe(nn.Module):
     """Stands in for a stage. Every gradient is 1, so that Adam's step is the learning rate; the loss is the mean of x."""
 
@@ -116,6 +119,16 @@ def test_held_out_data_get_fresh_latents_under_a_frozen_decoder():
     assert same(before, parameters(decoder))
     assert (model.z != z).any(-1).all()
     assert history.loss[-1] < history.loss[0]
+
+
+@pytest.mark.parametrize("stage", [MapLatent, VariationalLatent])
+def test_frozen_latents_stay_while_the_decoder_learns(stage):
+    model = build(stage, X)
+    tables = [p.requires_grad_(False) for p in model.parameters(recurse=False)]
+    before, weight = [p.clone() for p in tables], model.decoder.net[0].weight.detach().clone()
+    fit(model, X, epochs=1)
+    assert all(torch.equal(a, b) for a, b in zip(before, tables, strict=True))
+    assert not torch.equal(model.decoder.net[0].weight, weight)
 
 
 def test_sigma_dec_is_learned_only_on_demand():
@@ -244,7 +257,6 @@ def test_the_environment_decides_in_a_notebook_too(monkeypatch, capsys):
 
 # Errors at the door
 
-X = data.curve_toy(20, 0.1, seeded())[0]  # (20, 2)
 WITH_NAN = X.clone()
 WITH_NAN[13, 1] = math.nan
 WITH_INFINITY = X.clone()
@@ -290,9 +302,10 @@ def test_settings_that_cannot_work_are_refused(setting, message):
         fit(build(Autoencoder, X), X, **setting)
 
 
-def test_a_model_without_free_parameters_is_refused():
+@any_stage
+def test_a_model_without_free_parameters_is_refused(stage):
     with pytest.raises(ValueError, match="nothing to fit: every parameter of the model is frozen"):
-        fit(build(VAE, X).requires_grad_(False), X, epochs=1)
+        fit(build(stage, X).requires_grad_(False), X, epochs=1)
 
 
 @any_stage

@@ -44,6 +44,8 @@ def check_differs(claim, wrong, right, by):
 
 
 def _tensor(value):
+    if isinstance(value, list | tuple):
+        value = torch.stack([_tensor(v) for v in value])
     return torch.as_tensor(value, dtype=torch.float64).detach()
 
 

@@ -108,7 +108,8 @@ def decoded_plane(decode, low, high, n=12, ax=None):
     with torch.no_grad():
         images = decode(grid)
     side = math.isqrt(images.shape[-1])
-    mosaic = images.reshape(n, n, side, side).flip(0).permute(0, 2, 1, 3).reshape(n * side, n * side)
+    tiles = torch.nn.functional.pad(images.reshape(n, n, side, side), (1, 1, 1, 1)).flip(0)  # a white margin around each
+    mosaic = tiles.permute(0, 2, 1, 3).reshape(n * (side + 2), n * (side + 2))
     half1, half2 = (z1[1] - z1[0]) / 2, (z2[1] - z2[0]) / 2  # tiles are centred on their grid points
     extent = [float(v) for v in (z1[0] - half1, z1[-1] + half1, z2[0] - half2, z2[-1] + half2)]
     ax.imshow(mosaic, vmin=0, vmax=1, extent=extent, aspect="auto")
