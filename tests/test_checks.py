@@ -55,6 +55,7 @@ def test_a_difference_that_is_large_enough_prints_its_line(capsys):
     assert capsys.readouterr().out == "✓ A mistake | differs by more than 9e-01\n"
 
 
+@pytest.mark.filterwarnings("ignore:std.*degrees of freedom")
 @pytest.mark.parametrize(("check", "arguments", "shown"), FAILS)
 def test_a_claim_that_fails_raises_with_both_sides_and_prints_nothing(check, arguments, shown, capsys):
     with pytest.raises(AssertionError, match="^A claim: ") as error:
@@ -70,10 +71,10 @@ def test_a_number_that_is_not_finite_fails_every_check(check, arguments, capsys)
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("left", "right"), [(torch.ones(3), torch.ones(4)), (torch.ones(3), 1.0), (torch.ones(3, 1), torch.ones(3))])
-def test_shapes_that_differ_are_not_equal(left, right):
+@pytest.mark.parametrize("shape", [(4,), (), (3, 1)], ids=str)
+def test_shapes_that_differ_are_not_equal(shape):
     with pytest.raises(AssertionError, match="A claim: shapes differ"):
-        check_equal("A claim", left, right, tol=1e9)
+        check_equal("A claim", torch.ones(3), torch.ones(shape), tol=1e9)
 
 
 @pytest.mark.parametrize(("error", "holds"), [(0.9e-3, True), (1.1e-3, False)])

@@ -104,7 +104,7 @@ def test_dequantize_follows_the_generator():
 
 
 @pytest.mark.parametrize("x", [
-    data.dequantize(LEVELS[None], seeded()), torch.tensor([[0.5, 17 / 16]]), torch.tensor([[-1 / 16]]), torch.tensor([[math.nan]]),
+    data.dequantize(LEVELS[None], seeded()), torch.tensor([[17 / 16]]), torch.tensor([[-1 / 16]]), torch.tensor([[math.nan]]),
 ], ids=["dequantized", "above 1", "below 0", "NaN"])  # fmt: skip
 def test_dequantize_refuses_what_is_not_a_grey_level(x):
     with pytest.raises(ValueError, match="x must hold grey levels k/16 with k = 0 … 16: is it dequantized already"):

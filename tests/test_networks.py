@@ -71,7 +71,8 @@ def test_log_likelihood_is_scipys_density_around_the_decoded_mean(sigma_dec):
     decoder = Decoder(2, 4, (5,), sigma_dec=sigma_dec, generator=seeded()).double()
     x, z, std = numbers(6, 4), numbers(6, 2, seed=2), np.broadcast_to(sigma_dec, 4)
     for i, ours in enumerate(decoder.log_likelihood(x, z).tolist()):
-        theirs = scipy.stats.multivariate_normal(numpy_mlp(decoder.net, z[i].numpy()), np.diag(std.astype(float) ** 2)).logpdf(x[i].numpy())
+        mean, covariance = numpy_mlp(decoder.net, z[i].numpy()), np.diag(std.astype(float) ** 2)
+        theirs = scipy.stats.multivariate_normal(mean, covariance).logpdf(x[i].numpy())
         assert ours == pytest.approx(theirs, rel=1e-6)  # sigma_dec was given in single precision
 
 

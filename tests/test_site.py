@@ -19,11 +19,10 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync"
-)
-playwright = pytest.importorskip("playwright.sync_api", reason="the site is tested through playwright: pip install playwright")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the site is tested in Chromium, and none is here: apt-get install chromium")
+ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
+               --disable-component-update --disable-sync"""
+playwright = pytest.importorskip("playwright.sync_api", reason="the site test needs playwright: pip install playwright")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="the site test needs Chromium: apt-get install chromium")
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 WRITTEN = [TOC["root"]] + [chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]]
@@ -42,8 +41,8 @@ LOOK = """() => {
     icon: document.querySelector('link[rel~="icon"]')?.href,
   }
 }"""
-TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] :
-  [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))"""
+TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll('body *')]
+  .filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))"""
 
 
 @pytest.fixture(scope="module")
@@ -77,25 +76,24 @@ def visit(origin):
     """visit(page): what a browser sees, asks for and complains about there."""
     with playwright.sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
-        window = browser.new_context()
+        tab, requests, problems = browser.new_page(), [], []
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        tab.on("response", lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+        tab.on("console", lambda message: problems.append(f"console: {message.text}") if message.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
 
         @functools.cache
         def visit(page):
-            tab = window.new_page()
+            requests.clear()
+            problems.clear()
             tab.set_viewport_size({"width": 1280, "height": 900})
-            requests, problems = [], []
-            tab.on("request", lambda request: requests.append(request.url))
-            tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
-            tab.on("response", lambda response: problems.append(f"{response.status}: {response.url}") if response.status >= 400 else None)
-            tab.on("console", lambda message: problems.append(f"console: {message.text}") if message.type == "error" else None)
-            tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
             response = tab.goto(f"{origin}/{page}", wait_until="load")
             tab.wait_for_load_state("networkidle")
             seen = SimpleNamespace(status=response.status, url=tab.url, **tab.evaluate(LOOK))
             tab.set_viewport_size({"width": 360, "height": 740})
             seen.too_wide = tab.evaluate(TOO_WIDE, 360)
-            tab.close()
-            seen.requests, seen.problems = requests, problems
+            seen.requests, seen.problems = list(requests), list(problems)
             return seen
 
         yield visit
@@ -163,8 +161,8 @@ def test_every_internal_link_leads_to_a_page_and_a_place_on_it(visit, origin, ht
 @every_written_page
 def test_every_image_exists_and_says_in_words_what_it_shows(visit, html, page):
     for src, alt in visit(f"{page}.html").images:
-        assert (html / urllib.parse.urlsplit(src).path.lstrip("/")).is_file(), src
-        assert len(alt) > 20 and not re.search(r"\S+\.(png|svg|jpe?g|webp)\b", alt), f"{src}: {alt}"
+        assert src.startswith("data:image/") or (html / urllib.parse.urlsplit(src).path.lstrip("/")).is_file(), src
+        assert len(alt) > 20 and not re.search(r"\S+\.(png|svg|jpe?g|webp)\b", alt), f"{src[:80]}: {alt}"
 
 
 def test_the_front_door_leads_to_the_first_page(visit):

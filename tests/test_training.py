@@ -92,14 +92,14 @@ def test_a_vae_finds_the_noise_and_the_curve_that_the_toy_was_drawn_from():
     sigma = 0.1
     x, z = data.curve_toy(1000, sigma, seeded(100))
     model = build(VAE, x, m=1, hidden=(64, 64), sigma_dec=0.3, learn_sigma=True)
-    fit(model, x, epochs=200, batch_size=50, lr=1e-2)
+    fit(model, x, epochs=200, batch_size=100, lr=2e-2)
     truth = data.curve(torch.linspace(-1.5, 1.5, 301)[:, None])
     with torch.no_grad():
         curve = model.decode(torch.linspace(-3, 3, 2001)[:, None])
         codes, _ = model.encode(x)
-    assert model.decoder.log_sigma.exp().item() == pytest.approx(sigma, rel=0.1)
-    assert torch.cdist(truth, curve).min(1).values.max() < 0.6 * sigma
-    assert abs(spearmanr(codes[:, 0], z[:, 0]).statistic) > 0.97  # the code is z, up to its direction
+    assert model.decoder.log_sigma.exp().item() == pytest.approx(sigma, rel=0.15)
+    assert torch.cdist(truth, curve).min(1).values.max() < 0.7 * sigma
+    assert abs(spearmanr(codes[:, 0], z[:, 0]).statistic) > 0.99  # the code is z, up to its direction
 
 
 def test_a_linear_autoencoder_reaches_the_dropped_eigenvalues_of_pca():
@@ -207,8 +207,8 @@ def test_history_plots_the_loss_under_its_label(stage):
 def test_denormal_numbers_are_flushed_to_zero():
     if not torch.set_flush_denormal(True):
         pytest.skip("this processor cannot flush denormal numbers")
-    code = "import vae_edu, torch; print((torch.tensor([2**20], dtype=torch.int32).view(torch.float32) * 0.5).view(torch.int32).item())"
-    assert python(code)[0] == "0\n"  # 2^20 is the bit pattern of 1.5e-39
+    halve = "(torch.tensor([2**20], dtype=torch.int32).view(torch.float32) / 2).view(torch.int32).item()"  # 1.5e-39 / 2
+    assert python(f"import vae_edu, torch; print({halve})")[0] == "0\n"
 
 
 # Progress
