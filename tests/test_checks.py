@@ -24,7 +24,7 @@ FAILS = [
     (check_equal, (0.0, 2.5, 1e-3), ["not equal to 1e-03", "left 0", "right 2.5"]),
     (check_mean, (DRAWS, 10 / math.sqrt(1000)), ["not within 4 standard errors", "expected 0.316", "z = "]),
     (check_mean, (torch.ones(5), 1.0), ["not within 4 standard errors"]),  # no spread, no standard error
-    (check_mean, (torch.ones(1), 1.0), ["not within 4 standard errors"]),
+    (check_mean, (torch.ones(1), 1.0), []),
     (check_bound, ([1.0, 3.5], [2.0, 2.75]), ["not bound holds", "3.5", "2.75"]),
     (check_differs, ([1.0, 2.0], [1.0, 2.01], 0.1), ["not differs by more than 1e-01", "2.01"]),
     (check_differs, (1.0, 1.0, 0.0), ["not differs"]),
@@ -106,3 +106,15 @@ def test_tensors_that_carry_gradients_and_single_precision_are_welcome(capsys):
     check_bound("A claim", weight.sum(), 3)
     assert weight.requires_grad
     assert capsys.readouterr().out.count("\n") == 2
+
+
+def test_a_check_of_nothing_fails():
+    empty = torch.zeros(0)
+    for call in (lambda: check_equal("a", empty, empty, tol=1), lambda: check_bound("a", empty, empty)):
+        with pytest.raises(AssertionError, match="a check of nothing"):
+            call()
+
+
+def test_check_mean_wants_one_sample_per_row():
+    with pytest.raises(AssertionError, match=r"samples must be \(n,\)"):
+        check_mean("a", torch.randn(100, 2), 0.0)

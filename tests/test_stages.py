@@ -181,3 +181,22 @@ def test_free_latents_start_small_and_different():
     for table in (points.z, clouds.mean):
         assert table.std().item() == pytest.approx(0.1, rel=4 / math.sqrt(2 * 2000 * M))
     assert (clouds.log_std.exp() < 0.2).all()
+
+
+def test_an_encoder_that_gives_the_wrong_thing_is_refused():
+    g = torch.Generator().manual_seed(0)
+    decoder = Decoder(2, 5, sigma_dec=0.5, generator=g)
+    with pytest.raises(ValueError, match="gives a distribution, got Encoder"):
+        VAE(Encoder(5, 2, generator=g), decoder)
+    with pytest.raises(ValueError, match="gives a point, got GaussianEncoder"):
+        Autoencoder(GaussianEncoder(5, 2, generator=g), decoder)
+    with pytest.raises(ValueError, match="differ in latent_dim: 3 and 2"):
+        VAE(GaussianEncoder(5, 3, generator=g), decoder)
+
+
+@pytest.mark.parametrize("n_points", [0, -1, 2.5])
+@pytest.mark.parametrize("stage", [MapLatent, VariationalLatent])
+def test_a_table_needs_at_least_one_row(stage, n_points):
+    g = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match="n_points must be a positive integer"):
+        stage(Decoder(2, 5, sigma_dec=0.5, generator=g), n_points, generator=g)

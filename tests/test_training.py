@@ -345,3 +345,16 @@ def test_a_tiny_sigma_dec_overflows_in_the_first_epoch():
     with pytest.raises(FloatingPointError, match="the loss became inf in epoch 1 of 2.*sigma_dec"):
         fit(model, X, epochs=2)
     assert same(before, parameters(model))
+
+
+def test_an_infinite_gradient_behind_a_finite_loss_is_an_error_too():
+    class Cliff(Autoencoder):
+        def loss(self, x, index=None, generator=None):
+            return self.decoder.net[0].bias.sum().sub(self.decoder.net[0].bias.sum().detach()).sqrt()  # 0, with an infinite slope
+
+    g = torch.Generator().manual_seed(0)
+    model = Cliff(Encoder(5, 2, generator=g), Decoder(2, 5, sigma_dec=0.5, generator=g))
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(FloatingPointError, match="infinite in its gradients in epoch 1"):
+        fit(model, torch.zeros(8, 5), epochs=2, progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))

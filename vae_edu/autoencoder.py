@@ -2,17 +2,21 @@
 
 from torch import nn
 
+from vae_edu.networks import check_pair
+
 
 class Autoencoder(nn.Module):
     """minimize R = 1/N Σ_i ‖x_i - f(e(x_i))‖² over encoder e and decoder f. Book: (def-ae-loss).
 
     No prior and no noise: there is nothing to sample from.
+    Raises ValueError when encoder and decoder do not fit each other.
     """
 
     loss_label = "squared error (sum over dimensions, mean over data)"
 
     def __init__(self, encoder, decoder):
         super().__init__()
+        check_pair(encoder, decoder, gives="a point")
         self.encoder, self.decoder = encoder, decoder
 
     def loss(self, x, index=None, generator=None):

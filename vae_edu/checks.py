@@ -22,6 +22,8 @@ def check_equal(claim, left, right, tol, proves=None):
 def check_mean(claim, samples, expected, proves=None):
     """The mean of independent samples (n,) lies within 4 standard errors of expected."""
     samples, expected = _tensor(samples), float(expected)
+    if samples.ndim != 1 or len(samples) < 2:
+        raise AssertionError(f"{claim}: samples must be (n,) with n ≥ 2, got {tuple(samples.shape)}")
     standard_error = samples.std().item() / math.sqrt(len(samples))
     z = (samples.mean().item() - expected) / standard_error if standard_error > 0 else math.nan
     _verdict(
@@ -46,7 +48,10 @@ def check_differs(claim, wrong, right, by):
 def _tensor(value):
     if isinstance(value, list | tuple):
         value = torch.stack([_tensor(v) for v in value])
-    return torch.as_tensor(value, dtype=torch.float64).detach()
+    tensor = torch.as_tensor(value, dtype=torch.float64).detach()
+    if tensor.numel() == 0:
+        raise AssertionError("a check of nothing: an empty tensor")
+    return tensor
 
 
 def _show(tensor):

@@ -19,9 +19,9 @@ def images(pixels, labels, maximum):
     Raises ValueError when the shapes do not fit or a pixel is out of range.
     """
     pixels, labels = np.asarray(pixels), np.asarray(labels)
-    if pixels.ndim != 2 or labels.shape != pixels.shape[:1]:
+    if pixels.ndim != 2 or len(pixels) == 0 or labels.shape != pixels.shape[:1]:
         raise ValueError(f"pixels must be (N, d) and labels (N,), got {pixels.shape} and {labels.shape}")
-    if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= maximum):
+    if not (pixels.min() >= 0 and pixels.max() <= maximum):  # NaN fails too
         raise ValueError(f"pixels must lie between 0 and {maximum}, got {pixels.min():g} to {pixels.max():g}")
     return Images(torch.as_tensor(pixels / maximum, dtype=torch.float32), torch.as_tensor(labels))
 
@@ -61,7 +61,8 @@ def dequantize(x, generator, levels=17):
     k = (x * (levels - 1)).round()
     if not torch.allclose(k, x * (levels - 1), atol=1e-4) or k.min() < 0 or k.max() > levels - 1:
         raise ValueError(f"x must hold grey levels k/{levels - 1} with k = 0 … {levels - 1}: is it dequantized already?")
-    return (k + torch.rand(x.shape, generator=generator, dtype=x.dtype)) / levels
+    y = (k + torch.rand(x.shape, generator=generator, dtype=x.dtype)) / levels
+    return torch.minimum(y, torch.nextafter((k + 1) / levels, torch.zeros_like(x)))  # rounding may reach the next cell
 
 
 def curve(z):
@@ -74,7 +75,7 @@ def curve_toy(n, sigma, generator):
 
     Raises ValueError when sigma is negative.
     """
-    if sigma < 0:
+    if not sigma >= 0:
         raise ValueError(f"sigma is a standard deviation and must not be negative, got {sigma}")
     z = torch.randn(n, 1, generator=generator)
     return curve(z) + sigma * torch.randn(n, 2, generator=generator), z

@@ -22,6 +22,12 @@ def lookup(table, index):
     return table[index]
 
 
+def check_n_points(n_points):
+    """Raise ValueError unless n_points is a positive integer."""
+    if not isinstance(n_points, int) or n_points < 1:
+        raise ValueError(f"n_points must be a positive integer, got {n_points!r}")
+
+
 class MapLatent(nn.Module):
     """maximize 1/N Σ_i [ log p(x_i|z_i) + log p(z_i) ] over decoder and z_1 … z_N. Book: (joint-map).
 
@@ -32,6 +38,7 @@ class MapLatent(nn.Module):
 
     def __init__(self, decoder, n_points, *, generator):
         super().__init__()
+        check_n_points(n_points)
         self.decoder, self.n_points = decoder, n_points
         self.z = nn.Parameter(0.1 * torch.randn(n_points, decoder.latent_dim, generator=generator))
 

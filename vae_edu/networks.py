@@ -34,6 +34,7 @@ class Encoder(nn.Module):
 
     def __init__(self, data_dim, latent_dim, hidden=(), *, generator):
         super().__init__()
+        self.latent_dim = latent_dim
         self.net = mlp((data_dim, *hidden, latent_dim), generator)
 
     def forward(self, x):
@@ -45,6 +46,7 @@ class GaussianEncoder(nn.Module):
 
     def __init__(self, data_dim, latent_dim, hidden=(), *, generator):
         super().__init__()
+        self.latent_dim = latent_dim
         self.net = mlp((data_dim, *hidden, 2 * latent_dim), generator)
 
     def forward(self, x):
@@ -81,3 +83,12 @@ class Decoder(nn.Module):
         """n draws of x, (n, d): z from the prior, the mean f(z), *and the noise*."""
         z = torch.randn(n, self.latent_dim, generator=generator, dtype=self.log_sigma.dtype, device=self.log_sigma.device)
         return gaussian.sample(self(z), self.log_sigma, generator)
+
+
+def check_pair(encoder, decoder, gives):
+    """Raise ValueError unless the encoder gives what the stage needs and both have the same latent dimension."""
+    wrong = {"a point": GaussianEncoder, "a distribution": Encoder}[gives]
+    if isinstance(encoder, wrong):
+        raise ValueError(f"this stage needs an encoder that gives {gives}, got {type(encoder).__name__}")
+    if encoder.latent_dim != decoder.latent_dim:
+        raise ValueError(f"encoder and decoder differ in latent_dim: {encoder.latent_dim} and {decoder.latent_dim}")

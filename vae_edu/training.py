@@ -2,6 +2,7 @@
 
 import copy
 import math
+import os
 from dataclasses import dataclass, field
 
 import torch
@@ -41,7 +42,7 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
     for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
         if not isinstance(value, int) or value < 1:
             raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    if not (lr > 0 and math.isfinite(lr)):
+    if not (isinstance(lr, float | int) and lr > 0 and math.isfinite(lr)):
         raise ValueError(f"lr must be positive and finite, got {lr!r}")
     model.to(device)
     latents = [p for p in model.parameters(recurse=False) if p.requires_grad]  # held by the stage itself
@@ -57,11 +58,11 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
 
     from tqdm.auto import tqdm  # imported here: in a notebook it pulls in ipywidgets
 
-    silence = {} if progress else {"disable": True}  # left out, TQDM_DISABLE in the environment decides
-    with tqdm(total=epochs, leave=False, unit="epoch", **silence) as bar:
+    off = not progress or os.environ.get("TQDM_DISABLE", "0") != "0"  # in a notebook tqdm overlooks the variable
+    with tqdm(total=epochs, leave=False, unit="epoch", disable=off) as bar:
         for epoch in range(1, epochs + 1):
             before = copy.deepcopy(model.state_dict())
-            total = torch.zeros((), device=device)
+            total = torch.zeros((), dtype=x.dtype, device=device)
             for index in torch.randperm(len(x), generator=generator, device=device).split(batch_size):
                 loss = model.loss(x[index], index, generator)
                 optimizer.zero_grad(set_to_none=True)
@@ -70,10 +71,11 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
                 schedule.step()
                 total += loss.detach() * len(index)
             mean_loss = total.item() / len(x)
-            if not math.isfinite(mean_loss):
+            if not (math.isfinite(mean_loss) and all(p.isfinite().all() for p in latents + networks)):
                 model.load_state_dict(before)
+                became = "infinite in its gradients" if math.isfinite(mean_loss) else mean_loss
                 raise FloatingPointError(
-                    f"the loss became {mean_loss} in epoch {epoch} of {epochs}: try a smaller lr (now {lr:g}) or a larger "
+                    f"the loss became {became} in epoch {epoch} of {epochs}: try a smaller lr (now {lr:g}) or a larger "
                     f"sigma_dec; the model keeps its parameters from before that epoch"
                 )
             history.loss.append(mean_loss)

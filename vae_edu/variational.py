@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from vae_edu import gaussian
-from vae_edu.map_latent import lookup
+from vae_edu.map_latent import check_n_points, lookup
 
 
 class VariationalLatent(nn.Module):
@@ -20,6 +20,7 @@ class VariationalLatent(nn.Module):
 
     def __init__(self, decoder, n_points, *, generator):
         super().__init__()
+        check_n_points(n_points)
         self.decoder, self.n_points = decoder, n_points
         self.mean = nn.Parameter(0.1 * torch.randn(n_points, decoder.latent_dim, generator=generator))
         # small stds at first: with std 1 every z says nothing about its x, and the decoder learns to ignore it
