@@ -96,6 +96,7 @@ def visit(origin):
             seen.requests, seen.problems = list(requests), list(problems)
             return seen
 
+        visit.tab = tab
         yield visit
         browser.close()
 
@@ -172,3 +173,16 @@ def test_the_front_door_leads_to_the_first_page(visit):
 def test_the_favicon_loads(visit):
     with urllib.request.urlopen(visit(f"{TOC['root']}.html").icon, timeout=10) as icon:
         assert b"<svg" in icon.read()
+
+
+def test_a_slider_moves_its_figure_by_keyboard_without_a_kernel(visit, origin):
+    tab = visit.tab
+    tab.goto(f"{origin}/book/05_variational_inference.html")
+    slider = tab.locator("figure.sweep input").first
+    figure = tab.locator("figure.sweep").first
+    before = figure.locator("img").get_attribute("src"), figure.locator("output").inner_text()
+    slider.focus()
+    slider.press("ArrowRight")
+    after = figure.locator("img").get_attribute("src"), figure.locator("output").inner_text()
+    assert before[0] != after[0] and float(after[1]) > float(before[1])
+    assert slider.get_attribute("aria-valuetext") == after[1]

@@ -16,7 +16,13 @@ def check_equal(claim, left, right, tol, proves=None):
         raise AssertionError(f"{claim}: shapes differ, {tuple(left.shape)} and {tuple(right.shape)}")
     scale = right.norm().item() or 1.0
     error = (left - right).norm().item() / scale
-    _verdict(error <= tol, claim, f"equal to {tol:.0e}" if tol else "equal", proves, f"left {_show(left)}\nright {_show(right)}\nrelative error {error:.3g}")
+    _verdict(
+        error <= tol,
+        claim,
+        f"equal to {tol:.0e}" if tol else "equal",
+        proves,
+        f"left {_show(left)}\nright {_show(right)}\nrelative error {error:.3g}",
+    )
 
 
 def check_mean(claim, samples, expected, proves=None):
@@ -42,7 +48,13 @@ def check_differs(claim, wrong, right, by):
     """‖wrong - right‖ > by · ‖right‖: the check above would have caught this mistake."""
     wrong, right = _tensor(wrong), _tensor(right)
     error = (wrong - right).norm().item() / (right.norm().item() or 1.0)
-    _verdict(error > by, claim, f"differs by more than {by:.0e}", None, f"wrong {_show(wrong)}\nright {_show(right)}\nrelative difference {error:.3g}")
+    _verdict(
+        error > by,
+        claim,
+        f"differs by more than {by:.0e}",
+        None,
+        f"wrong {_show(wrong)}\nright {_show(right)}\nrelative difference {error:.3g}",
+    )
 
 
 def _tensor(value):

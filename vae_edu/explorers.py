@@ -36,10 +36,12 @@ def sweep(draw, values, *, label, caption, alt, start=0):
     """Show a slider over the figures draw(value), one drawn in advance for each of values.
 
     draw: value → matplotlib figure. label: what the slider is called; caption says what to try; alt what is seen.
-    start: which value is shown first. Works by keyboard and touch and without a kernel; where scripts do not run,
+    start: which value is shown first, counted from 0; ValueError when there is no such value. Works by keyboard and touch and without a kernel; where scripts do not run,
     the first picture stands alone.
     """
-    frames, still = [], None
+    if not 0 <= start < len(values):
+        raise ValueError(f"start must be between 0 and {len(values) - 1}, got {start}")
+    frames = []
     for i, value in enumerate(values):
         figure = draw(value)
         frames.append("data:image/webp;base64," + base64.b64encode(_encode(figure, "webp", 150)).decode())
@@ -48,10 +50,17 @@ def sweep(draw, values, *, label, caption, alt, start=0):
         plt.close(figure)
     texts = [f"{value:.2f}" for value in values]
     page = SLIDER.format(
-        id="sweep-" + hashlib.sha1((label + caption).encode()).hexdigest()[:8], first=frames[start], alt=html.escape(alt), width=width,
-        label=html.escape(label), value=texts[start], last=len(texts) - 1, start=start, caption=html.escape(caption),
+        id="sweep-" + hashlib.sha1((label + caption).encode()).hexdigest()[:8],  # the same at every execution
+        alt=html.escape(alt),
+        caption=html.escape(caption),
+        label=html.escape(label),
+        first=frames[start],
         frames=json.dumps([texts, frames]),
-    )  # fmt: skip
+        last=len(texts) - 1,
+        start=start,
+        value=texts[start],
+        width=width,
+    )
     display({"text/html": page, "image/png": base64.b64encode(still).decode(), "text/plain": alt}, raw=True)
 
 

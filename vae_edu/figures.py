@@ -65,7 +65,15 @@ def stage_table(*lit):
             facecolor="#DCEBF7" if on else "#F6F6F6", edgecolor=BLUE if on else "#C8C8C8", linewidth=2 if on else 1,
         ))  # fmt: skip
         color = "#1A1A1A" if on else "#5A5A5A"
-        ax.text(column + 0.5, row + 0.77, f"{stage} · {name}", ha="center", va="center", color=color, weight="bold" if on else "normal")
+        ax.text(
+            column + 0.5,
+            row + 0.77,
+            f"{stage} · {name}",
+            ha="center",
+            va="center",
+            color=color,
+            weight="bold" if on else "normal",
+        )
         ax.text(column + 0.5, row + 0.51, latent, ha="center", va="center", color=color, fontsize=9)
         ax.text(column + 0.5, row + 0.25, objective, ha="center", va="center", color=color, fontsize=9)
     return figure
@@ -95,7 +103,16 @@ def latent_scatter(z, labels, ax=None):
     for digit, color in enumerate(DIGIT_COLORS):
         if (labels == digit).any():
             x, y = z[labels == digit].median(0).values.tolist()
-            ax.text(x, y, str(digit), color="white", weight="bold", ha="center", va="center", bbox={"boxstyle": "circle,pad=0.2", "fc": color, "ec": "white"})
+            ax.text(
+                x,
+                y,
+                str(digit),
+                color="white",
+                weight="bold",
+                ha="center",
+                va="center",
+                bbox={"boxstyle": "circle,pad=0.2", "fc": color, "ec": "white"},
+            )
     ax.set(xlabel="$z_1$ (latent units)", ylabel="$z_2$ (latent units)")
     return ax
 

@@ -13,7 +13,10 @@ import nbformat
 from nbclient import NotebookClient
 
 BOOK = pathlib.Path(__file__).parents[1]
-KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+KERNEL = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 CELL_METADATA = {"mystnb", "tags"}
 
 
@@ -39,7 +42,9 @@ def execute(path):
     """Execute the notebook in place, normalize it, and return the seconds that it took."""
     notebook = nbformat.read(path, as_version=4)
     start = time.perf_counter()
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(BOOK)}}, record_timing=False, coalesce_streams=True).execute()
+    NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": str(BOOK)}}, record_timing=False, coalesce_streams=True
+    ).execute()
     seconds = time.perf_counter() - start
     nbformat.write(normalize(notebook), path)
     return seconds

@@ -23,7 +23,9 @@ logger = logging.getLogger(__name__)
 def start_server(rundir, timeout):
     """node and a connection to it, once it answers."""
     path = str(rundir / "katex.sock")
-    process = subprocess.Popen(katex.KaTeXServer.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir)
+    process = subprocess.Popen(
+        katex.KaTeXServer.build_command(socket=path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=rundir
+    )
     give_up = time.monotonic() + timeout
     while True:
         connection = socket.socket(socket.AF_UNIX)
