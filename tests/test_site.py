@@ -178,8 +178,8 @@ def test_the_favicon_loads(visit):
 def test_a_slider_moves_its_figure_by_keyboard_without_a_kernel(visit, origin):
     tab = visit.tab
     tab.goto(f"{origin}/book/05_variational_inference.html")
-    slider = tab.locator("figure.sweep input").first
-    figure = tab.locator("figure.sweep").first
+    slider = tab.locator(".moving.sweep input").first
+    figure = tab.locator(".moving.sweep").first
     before = figure.locator("img").get_attribute("src"), figure.locator("output").inner_text()
     slider.focus()
     slider.press("ArrowRight")

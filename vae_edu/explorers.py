@@ -1,70 +1,160 @@
-"""Figures that a reader can move, with a kernel and without one."""
+"""Figures that a reader can move.
+
+Each function displays one output in several forms, and whoever shows it takes the richest that it can: widgets
+(a kernel), text/html (a browser; no kernel, no network), image/png (paper), text/plain. The html is a picture and
+its caption, to which a script of this folder adds the controls: where no script runs, the picture stands alone.
+"""
 
 import base64
 import hashlib
 import html
 import io
 import json
+from importlib import resources
 
+import ipywidgets
 import matplotlib.pyplot as plt
+import torch
 from IPython.display import display
 
-SLIDER = """
-<figure class="sweep" id="{id}">
-<img src="{first}" alt="{alt}" width="{width}">
-<label>{label} = <output>{value}</output>
-<input type="range" min="0" max="{last}" value="{start}" step="1" aria-valuetext="{value}"></label>
+from vae_edu import figures
+
+FORMATS = {"webp": {"dpi": 150, "pil_kwargs": {"quality": 60}}, "png": {"dpi": 200}}
+
+PAGE = """
+<figure class="moving {kind}" id="{id}">
+<img src="{picture}" alt="{alt}" width="{width}" height="{height}">
 <figcaption>{caption}</figcaption>
-<script type="application/json">{frames}</script>
-<script>
-(() => {{
-  const figure = document.getElementById("{id}");
-  const [values, frames] = JSON.parse(figure.querySelector("script").textContent);
-  const [image, output, slider] = ["img", "output", "input"].map((tag) => figure.querySelector(tag));
-  slider.addEventListener("input", () => {{
-    image.src = frames[slider.value];
-    output.textContent = values[slider.value];
-    slider.setAttribute("aria-valuetext", values[slider.value]);
-  }});
-}})();
-</script>
-</figure>
+"""
+
+SCRIPT = """<style>{style}</style>
+<script type="application/json">{data}</script>
+<script>{{ {source}
+{kind}(document.getElementById("{id}")); }}</script>
 """
 
 
 def sweep(draw, values, *, label, caption, alt, start=0):
-    """Show a slider over the figures draw(value), one drawn in advance for each of values.
+    """Show a slider over the figures draw(value): any value with a kernel, the given values without one.
 
-    draw: value → matplotlib figure. label: what the slider is called; caption says what to try; alt what is seen.
-    start: which value is shown first, counted from 0; ValueError when there is no such value. Works by keyboard and touch and without a kernel; where scripts do not run,
-    the first picture stands alone.
+    draw: value → matplotlib figure. label: what the slider is called; caption says what to try and what to expect;
+    alt what the picture shows. start: which of the rising values is shown first, counted from 0.
+    Raises ValueError when there is no such value.
     """
     if not 0 <= start < len(values):
         raise ValueError(f"start must be between 0 and {len(values) - 1}, got {start}")
     frames = []
     for i, value in enumerate(values):
         figure = draw(value)
-        frames.append("data:image/webp;base64," + base64.b64encode(_encode(figure, "webp", 150)).decode())
+        frames.append(_webp(figure))
         if i == start:
-            still, width = _encode(figure, "png", 200), int(figure.get_figwidth() * 100)
+            still = figure
+        else:
+            plt.close(figure)
+    data = {"label": label, "values": [f"{value:.2f}" for value in values], "frames": frames, "start": start}
+    _show("sweep", still, caption, alt, data, _widget(draw, values[0], values[-1], values[start], still, label, caption))
+    plt.close(still)
+
+
+def rerun(draw, low, high, *, value, label, caption, alt):
+    """The same where a figure trains a network: any value from low to high with a kernel, and without one a picture at value."""
+    still = draw(value)
+    line = f"{caption} This figure computes anew for every value: run the chapter, and a slider appears."
+    _show("still", still, line, alt, None, _widget(draw, low, high, value, still, label, caption))
+    plt.close(still)
+
+
+def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, images=None):
+    """Show a latent plane in which a point can be dragged, beside what the decoder makes of it, computed in the browser.
+
+    draw: draws the plane on the axes that it is given, and sets their limits. decoder: a Decoder with two latents and
+    a square image. start: the first z (2,). codes: labels (N,), means (N, 2) and stds (N, 2) of q(z|x_i), or None for
+    stds where codes are points; the nearest one is named, and with stds log q(z) of the aggregate is shown beside log p(z).
+    encoder: a GaussianEncoder; with it come images {name: (d,)} to pick from and a pad to draw on, and q(z|x) is shown as
+    ellipses of one and two standard deviations. Raises ValueError when the latent space is not a plane.
+    """
+    if decoder.latent_dim != 2:
+        raise ValueError(f"a plane has two latents, this decoder has {decoder.latent_dim}")
+    labels, mean, std = codes
+    plane, ax = plt.subplots(figsize=(4.2, 4))
+    draw(ax)
+    plane.draw_without_rendering()  # the layout: where on the picture are the axes?
+    box, (left, right), (low, high) = ax.get_position(), ax.get_xlim(), ax.get_ylim()
+    still, (ax, decoded) = plt.subplots(1, 2, figsize=(7.2, 4), width_ratios=(1.7, 1))
+    draw(ax)
+    ax.plot(*start, "o", color=figures.RED, markersize=9, markeredgecolor="white")
+    with torch.no_grad():
+        image = decoder(torch.as_tensor([start], dtype=decoder.log_sigma.dtype))[0].numpy()
+    side = round(len(image) ** 0.5)
+    decoded.imshow(image.reshape(side, side), vmin=0, vmax=1)
+    decoded.spines[:].set_visible(False)
+    decoded.set(xticks=[], yticks=[], title=f"f(z) at z = ({start[0]:.1f}, {start[1]:.1f})")
+    data = {
+        "plane": _webp(plane),
+        "box": [box.x0, 1 - box.y1, box.width, box.height],  # of the axes, in shares of the picture, from its upper left
+        "limits": [left, right, low, high],
+        "start": list(start),
+        "side": side,
+        "decoder": _layers(decoder.net),
+        "labels": labels.tolist(),
+        "mean": _floats(mean),
+        "std": None if std is None else _floats(std),
+        "encoder": encoder and _layers(encoder.net),
+        "images": {name: _floats(pixels) for name, pixels in (images or {}).items()},
+    }
+    _show("latent", still, caption, alt, data)
+    plt.close(plane)
+    plt.close(still)
+
+
+def _widget(draw, low, high, value, still, label, caption):
+    """A slider over all values from low to high, above the figure; the kernel draws when it is let go."""
+    slider = ipywidgets.FloatSlider(
+        value, min=low, max=high, step=(high - low) / 100, description=label,
+        continuous_update=False, style={"description_width": "initial"}, layout={"width": "100%"},
+    )  # fmt: skip
+    picture = ipywidgets.Image(value=_encode(still, "webp"), format="webp", layout={"max_width": "100%"})
+
+    def redraw(_):
+        figure = draw(slider.value)
+        picture.value = _encode(figure, "webp")
         plt.close(figure)
-    texts = [f"{value:.2f}" for value in values]
-    page = SLIDER.format(
-        id="sweep-" + hashlib.sha1((label + caption).encode()).hexdigest()[:8],  # the same at every execution
-        alt=html.escape(alt),
-        caption=html.escape(caption),
-        label=html.escape(label),
-        first=frames[start],
-        frames=json.dumps([texts, frames]),
-        last=len(texts) - 1,
-        start=start,
-        value=texts[start],
-        width=width,
+
+    slider.observe(redraw, "value")
+    return ipywidgets.VBox([slider, picture, ipywidgets.HTML(html.escape(caption))])
+
+
+def _show(kind, still, caption, alt, data, widget=None):
+    """Display the bundle of all forms. Ids depend on nothing but the caption, so that running again changes nothing."""
+    key = f"{kind}-" + hashlib.sha1(caption.encode()).hexdigest()[:8]
+    width, height = (round(100 * inches) for inches in still.get_size_inches())
+    page = PAGE.format(
+        kind=kind, id=key, picture=_webp(still), alt=html.escape(alt), width=width, height=height, caption=html.escape(caption)
     )
-    display({"text/html": page, "image/png": base64.b64encode(still).decode(), "text/plain": alt}, raw=True)
+    if data:
+        folder = resources.files("vae_edu")
+        style, source = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("explorers.css", f"{kind}.js"))
+        text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
+        page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source=source)
+    forms = {"text/html": page + "</figure>", "image/png": base64.b64encode(_encode(still, "png")).decode(), "text/plain": alt}
+    display((widget._repr_mimebundle_() if widget else {}) | forms, raw=True)
 
 
-def _encode(figure, kind, dpi):
+def _webp(figure):
+    return "data:image/webp;base64," + base64.b64encode(_encode(figure, "webp")).decode()
+
+
+def _encode(figure, kind):
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind, dpi=dpi, pil_kwargs={"quality": 60} if kind == "webp" else None)
+    figure.savefig(buffer, format=kind, **FORMATS[kind])
     return buffer.getvalue()
+
+
+def _floats(tensor):
+    """float32 as text."""
+    return base64.b64encode(tensor.detach().float().numpy().tobytes()).decode()
+
+
+def _layers(net):
+    """Weights (out · in) and biases (out) of the linear layers, between which there are ReLUs."""
+    return [[_floats(layer.weight), _floats(layer.bias)] for layer in net if isinstance(layer, torch.nn.Linear)]

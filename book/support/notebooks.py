@@ -27,6 +27,9 @@ def normalize(notebook):
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in sorted(cell.metadata.items()) if k in CELL_METADATA})
         if cell.cell_type == "code":
+            for output in cell.outputs:
+                if "text/html" in output.get("data", {}):  # of a figure with widgets the form without a kernel is stored
+                    output.data.pop("application/vnd.jupyter.widget-view+json", None)
             cell.outputs = [output for output in cell.outputs if not is_progress_bar(output)]
     return notebook
 
