@@ -23,7 +23,7 @@ FORMATS = {"webp": {"dpi": 150, "pil_kwargs": {"quality": 60}}, "png": {"dpi": 2
 
 PAGE = """
 <figure class="moving {kind}" id="{id}">
-<img src="{picture}" alt="{alt}" width="{width}" height="{height}">
+<img loading="lazy" src="{picture}" alt="{alt}" width="{width}" height="{height}">
 <figcaption>{caption}</figcaption>
 """
 

@@ -56,7 +56,7 @@ function latent(figure) {
   const point = (z) => `(${number(z[0])}, ${number(z[1])})`;
 
   // The plane: its picture, and over it a drawing in the picture's own units
-  const picture = figure.querySelector("img");
+  const still = figure.querySelector("img");
   const width = 420, height = 400;
   const toX = (z1) => width * (box[0] + box[2] * (z1 - left) / (right - left));
   const toY = (z2) => height * (box[1] + box[3] * (high - z2) / (high - low));
@@ -64,12 +64,9 @@ function latent(figure) {
   const ellipses = encode ? [2, 1].map(() => svg("ellipse", {visibility: "hidden"})) : [];
   const marker = svg("circle", {r: 7});
   overlay.append(...ellipses, marker);
-  picture.src = data.plane;
-  picture.width = width;
-  picture.height = height;
-  const plane = make("div", {className: "plane"});
-  picture.before(plane);
-  plane.append(picture, overlay);
+  const plane = make("div", {className: "plane"}, make("img", {src: data.plane, alt: still.alt, width, height}), overlay);
+  still.before(plane);
+  still.hidden = true; // not removed, which would break off its loading
 
   // Beside it: the decoded image, and the image to encode where there is an encoder
   const canvas = (name) => {

@@ -11,7 +11,6 @@ function sweep(figure) {
   slider.max = values.length - 1;
   slider.value = start;
   const show = () => {
-    image.src = frames[slider.value];
     shown.textContent = values[slider.value];
     slider.setAttribute("aria-valuetext", values[slider.value]);
   };
@@ -19,7 +18,10 @@ function sweep(figure) {
   const fetchAll = () => frames.forEach((frame) => { new Image().src = frame; });
   slider.addEventListener("pointerenter", fetchAll, {once: true});
   slider.addEventListener("focus", fetchAll, {once: true});
-  slider.addEventListener("input", show);
+  slider.addEventListener("input", () => {
+    image.src = frames[slider.value];
+    show();
+  });
   show();
   image.after(row);
 }
