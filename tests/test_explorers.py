@@ -179,7 +179,8 @@ def tab():
         show_plane(*networks)
     with open_browser() as browser:
         tab = browser.new_page(viewport={"width": 900, "height": 900})
-        tab.set_content("<!doctype html><meta charset=utf-8>" + shown[0]["text/html"])
+        tab.page = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>" + shown[0]["text/html"]
+        tab.set_content(tab.page)
         tab.decoder, tab.encoder = networks
         yield tab
 
@@ -222,6 +223,17 @@ def test_dragging_moves_z_to_the_finger(tab):
     assert numbers[2] == pytest.approx(0, abs=0.02)
     tab.mouse.move(*pixel(-1.5, -0.5))  # let go: nothing moves any more
     assert reading(tab)[0] == numbers
+
+
+def test_a_finger_moves_it_too(tab):
+    context = tab.context.browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    phone = context.new_page()
+    phone.set_content(tab.page)
+    frame = phone.locator(".moving svg").bounding_box()
+    phone.touchscreen.tap(frame["x"] + 0.7 * frame["width"], frame["y"] + 0.3 * frame["height"])
+    assert reading(phone)[0][:2] != [0.5, 0.5]
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
 
 
 def test_the_densities_are_those_of_the_prior_and_of_the_mixture(tab):

@@ -62,7 +62,7 @@ function latent(figure) {
   const toY = (z2) => height * (box[1] + box[3] * (high - z2) / (high - low));
   const overlay = svg("svg", {viewBox: `0 0 ${width} ${height}`, "aria-hidden": true});
   const ellipses = encode ? [2, 1].map(() => svg("ellipse", {visibility: "hidden"})) : [];
-  const marker = svg("circle", {r: 7});
+  const marker = svg("circle", {r: encode ? 4 : 7});
   overlay.append(...ellipses, marker);
   const plane = make("div", {className: "plane"}, make("img", {src: data.plane, alt: still.alt, width, height}), overlay);
   still.before(plane);
@@ -85,7 +85,7 @@ function latent(figure) {
     return slider;
   });
   const controls = make("div", {className: "control"}, ...["z₁", "z₂"].map((name, k) =>
-    make("div", {className: "row"}, make("label", {htmlFor: sliders[k].id, textContent: name}), sliders[k])));
+    make("div", {className: "line"}, make("label", {htmlFor: sliders[k].id, textContent: name}), sliders[k])));
   plane.after(panel, text, controls);
 
   let z;
@@ -175,7 +175,7 @@ function latent(figure) {
     const clear = make("button", {type: "button", textContent: "clear"});
     clear.addEventListener("click", () => { x.fill(0); show("An empty image"); });
     panel.prepend(make("div", {}, make("span", {textContent: "x"}), pad));
-    controls.prepend(make("div", {className: "row picks"}, ...buttons, clear));
+    controls.prepend(make("div", {className: "line picks"}, ...buttons, clear));
     paint(pad, x);
   }
   move(data.start);
