@@ -1,11 +1,16 @@
 """Re-execute chapters from a clean kernel and store them normalized: make notebooks.
 
 Normalized means that nothing in the file depends on the machine or the hour: outputs, sources, cell ids and the
-metadata that the book uses, and no more. A chapter that raises is left as it was.
+metadata that the book uses, and no more. A chapter that raises is left as it was. When all of them have run, the seconds
+that each took and the machine go to cost.json, from which the page of claims tells what the book costs to run.
 """
 
+import importlib.metadata
+import json
 import os
 import pathlib
+import platform
+import subprocess
 import sys
 import time
 
@@ -13,6 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 
 BOOK = pathlib.Path(__file__).parents[1]
+COST = BOOK / "cost.json"
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -53,7 +59,42 @@ def execute(path):
     return seconds
 
 
+def processor():
+    """The processor's name, as its system gives it."""
+    if platform.system() == "Linux":
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    if platform.system() == "Darwin":
+        return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
+    return platform.processor()
+
+
+def machine():
+    """What the seconds depend on, and nothing that tells whose machine it is."""
+    memory = {}
+    if hasattr(os, "sysconf"):  # not on Windows
+        memory["memory"] = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB of memory"
+    return {
+        "processor": processor(),
+        "cores": f"{os.cpu_count()} cores, one thread in use",
+        **memory,
+        "system": platform.system(),
+        "python": f"Python {platform.python_version()}",
+        "torch": f"PyTorch {importlib.metadata.version('torch').partition('+')[0]}",
+    }
+
+
+def run(paths):
+    """Execute these notebooks, or all, one after the other. Only a complete run is a measurement."""
+    seconds = {}
+    for path in paths or sorted(BOOK.glob("*.ipynb")):
+        seconds[path.stem] = round(execute(path), 1)
+        print(f"{path.name}: {seconds[path.stem]} s", flush=True)
+    if not paths:
+        COST.write_text(json.dumps({"machine": machine(), "seconds": seconds}, indent=2) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     os.environ["TQDM_DISABLE"] = "1"  # no progress bar in stored outputs
-    for path in [pathlib.Path(name) for name in sys.argv[1:]] or sorted(BOOK.glob("*.ipynb")):
-        print(f"{path.name}: {execute(path):.1f} s")
+    os.environ["OMP_NUM_THREADS"] = "1"  # the same sums on every machine
+    run([pathlib.Path(name) for name in sys.argv[1:]])
