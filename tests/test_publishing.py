@@ -1,0 +1,245 @@
+"""Publishing: the workflow, the buttons that lead to the repository, the copies for Colab, the environment for Binder."""
+
+import copy
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+import yaml
+from sphinx.errors import ConfigError
+
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "support"))
+import colab  # noqa: E402
+import repository  # noqa: E402
+
+ADDRESS = "https://github.com/owner/name"
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").iterdir())
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "book.yml").read_text(encoding="utf-8"))
+BINDER = ROOT / ".binder"
+
+NO_ADDRESS = [
+    "git@github.com:owner/name",
+    "file:///owner/name",
+    "https://github.com",
+    "https://github.com/owner",
+    "https://user:secret@github.com/owner/name",
+    'https://github.com/owner/na"me',
+    "https://github.com/owner/name; ls",
+    "https://github.com/owner/$(ls)",
+    "https://github.com/owner/name\n",
+    "--upload-pack=ls",
+]
+
+
+# The workflow
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_every_action_is_pinned_by_its_commit_and_says_which_version_that_is(path):
+    uses = re.findall(r"uses: *(.+)", path.read_text(encoding="utf-8"))
+    assert uses
+    assert [action for action in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
+
+
+def test_the_workflow_builds_and_tests_as_a_reader_does_with_small_wheels():
+    job = WORKFLOW["jobs"]["book"]
+    assert {"make book", "make test"} < {step.get("run") for step in job["steps"]}
+    assert job["env"]["TORCH_INDEX_URL"] == "https://download.pytorch.org/whl/cpu"
+
+
+def test_the_workflow_may_write_only_after_the_tests_passed_on_a_push():
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    writing = {name: job for name, job in WORKFLOW["jobs"].items() if "permissions" in job}
+    assert {name: job["permissions"] for name, job in writing.items()} == {
+        "pages": {"pages": "write", "id-token": "write"},
+        "colab": {"contents": "write"},
+    }
+    assert all(job["needs"] == "book" and job["if"] == "github.event_name == 'push'" for job in writing.values())
+
+
+def test_the_workflow_takes_the_address_from_the_repository_that_runs_it():
+    assert WORKFLOW["env"] == {
+        "BOOK_REPOSITORY": "${{ github.server_url }}/${{ github.repository }}",
+        "BOOK_BRANCH": "${{ github.event.repository.default_branch }}",
+    }
+
+
+def test_the_workflow_pushes_the_copies_as_a_branch_without_history(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        return subprocess.run(["git", *identity, *arguments], cwd=clone, check=True, capture_output=True, text=True).stdout
+
+    clone, remote = tmp_path / "clone", tmp_path / "remote"
+    (clone / "book" / "support").mkdir(parents=True)
+    for path in [*NOTEBOOKS[:2], ROOT / "book" / "support" / "colab.py"]:
+        (clone / path.relative_to(ROOT)).write_bytes(path.read_bytes())
+    git("init", "--quiet", "--bare", str(remote))
+    git("init", "--quiet")
+    git("remote", "add", "origin", str(remote))
+    git("add", ".")
+    git("commit", "--quiet", "--message", "the book")
+    (script,) = [step["run"] for step in WORKFLOW["jobs"]["colab"]["steps"] if "run" in step]
+    env = os.environ | {"BOOK_REPOSITORY": ADDRESS, "RUNNER_TEMP": str(tmp_path), "GITHUB_SHA": "0" * 40}
+    subprocess.run(["bash", "-e", "-c", script], cwd=clone, env=env, check=True)
+    branch = f"origin/{repository.COLAB_BRANCH}"
+    git("fetch", "--quiet")
+    assert git("ls-tree", "-r", "--name-only", branch).split() == [str(path.relative_to(ROOT)) for path in NOTEBOOKS[:2]]
+    assert git("rev-list", "--count", branch).strip() == "1"
+    assert ADDRESS in git("show", f"{branch}:book/{NOTEBOOKS[0].name}")
+
+
+# The buttons
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory):
+    """links(address, branch): for each page of the site, when its build is told these, the links that leave it."""
+
+    @functools.cache
+    def links(address, branch):
+        out = tmp_path_factory.mktemp("site")
+        env = os.environ | {"BOOK_REPOSITORY": address, "BOOK_BRANCH": branch}
+        env["PATH"] = os.pathsep.join([str(pathlib.Path(sys.executable).parent), env["PATH"]])
+        command = ["jupyter-book", "build", "-W", "-n", "--keep-going", "--path-output", str(out), str(ROOT)]
+        build = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
+        assert build.returncode == 0, build.stdout + build.stderr
+        pages = {path.stem: path.read_text(encoding="utf-8") for path in (out / "_build" / "html" / "book").glob("*.html")}
+        return {name: set(re.findall(r'<a\s[^>]*href="(https?://[^"]+)"', page)) for name, page in pages.items()}
+
+    return links
+
+
+def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repository(links):
+    for name, found in links(ADDRESS, "trunk").items():
+        expected = {ADDRESS}
+        if (ROOT / "book" / f"{name}.ipynb").exists():
+            expected.add(f"https://colab.research.google.com/github/owner/name/blob/colab/book/{name}.ipynb")
+            expected.add(f"https://mybinder.org/v2/gh/owner/name/trunk?urlpath=lab/tree/book/{name}.ipynb")
+        assert {link for link in found if re.search(r"github|binder|jupyter-?book", link)} == expected, name
+
+
+def test_without_an_address_no_page_links_a_repository(links):
+    for name, found in links("", "").items():
+        assert {link for link in found if re.search(r"github|binder|jupyter-?book", link)} == set(), name
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """options(address): what the theme is told."""
+
+    def options(address):
+        monkeypatch.setenv("BOOK_REPOSITORY", address)
+        config = SimpleNamespace(html_theme_options={"repository_url": ""})
+        repository.add_options(None, config)
+        return config.html_theme_options
+
+    return options
+
+
+def test_outside_of_github_com_there_is_the_repository_button_alone(options):
+    told = options("https://git.example.org/group/owner/name/")
+    assert told["repository_url"] == "https://git.example.org/group/owner/name"
+    assert told["use_repository_button"] and "launch_buttons" not in told
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+def test_what_is_no_address_stops_the_build_and_says_so(options, address):
+    with pytest.raises(ConfigError, match="BOOK_REPOSITORY: a repository's address looks like https://github.com/owner/name"):
+        options(address)
+
+
+# The copies for Colab
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_copy_is_the_stored_notebook_after_one_more_cell(path):
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    prepared = colab.prepare(copy.deepcopy(stored), ADDRESS)
+    nbformat.validate(nbformat.from_dict(prepared))
+    assert prepared["cells"][1:] == stored["cells"]
+    assert {key: prepared[key] for key in prepared if key != "cells"} == {key: stored[key] for key in stored if key != "cells"}
+    assert ADDRESS in prepared["cells"][0]["source"] and ADDRESS not in str(stored)
+
+
+@pytest.fixture
+def run_first_cell(monkeypatch, tmp_path):
+    """run_first_cell(installed): the commands that it runs, in an empty folder, without running them."""
+    (cell, *_) = colab.prepare({"cells": []}, ADDRESS)["cells"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+
+    def run_first_cell(installed):
+        commands = []
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if installed and name == "vae_edu" else None)
+        monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append([str(part) for part in command]))
+        exec(cell["source"], {})
+        return commands
+
+    return run_first_cell
+
+
+def test_where_the_package_is_there_the_first_cell_does_nothing(run_first_cell, tmp_path):
+    before = list(sys.path)
+    assert run_first_cell(installed=True) == []
+    assert sys.path == before and list(tmp_path.iterdir()) == []
+
+
+def test_on_colab_the_first_cell_fetches_the_book_and_installs_its_package(run_first_cell, tmp_path):
+    folder = str(tmp_path / "name")
+    assert run_first_cell(installed=False) == [
+        ["git", "clone", "--quiet", "--depth=1", ADDRESS, folder],
+        [sys.executable, "-m", "pip", "install", "--quiet", "--editable", f"{folder}[book]"],
+    ]
+    assert sys.path[-1] == folder
+
+
+def test_after_an_install_that_failed_the_first_cell_can_run_again(run_first_cell, tmp_path):
+    (tmp_path / "name").mkdir()
+    assert [command[0] for command in run_first_cell(installed=False)] == [sys.executable]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+def test_no_copy_is_made_for_what_is_no_address(address):
+    with pytest.raises(ValueError, match="a repository's address looks like"):
+        colab.prepare({"cells": []}, address)
+
+
+def test_what_the_chapters_import_is_what_the_extra_book_installs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    installed = {re.match(r"[\w-]+", line)[0] for line in [*project["dependencies"], *sum(extras.values(), [])]}
+    cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    imported = {name for cell in cells for name in re.findall(r"^\s*(?:from|import) (\w+)", cell.source, re.MULTILINE)}
+    names = importlib.metadata.packages_distributions()
+    assert {names[name][0] for name in imported - sys.stdlib_module_names - {"vae_edu"}} - installed == set()
+    assert extras["book"][0] == f"vae-edu[{','.join(name for name in extras if name != 'book')}]"
+
+
+# The environment for Binder
+
+
+def test_binder_installs_the_same_pins_from_cpu_wheels_and_the_package():
+    lines = (BINDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not line.startswith("#")] == [
+        f"--extra-index-url {WORKFLOW['jobs']['book']['env']['TORCH_INDEX_URL']}",
+        "-r ../requirements.txt",
+    ]
+    assert os.access(BINDER / "postBuild", os.X_OK)
+    assert "pip install --no-cache-dir --no-deps --editable ." in (BINDER / "postBuild").read_text(encoding="utf-8")
+
+
+def test_binder_runs_a_python_that_the_workflow_tests():
+    version = (BINDER / "runtime.txt").read_text(encoding="utf-8").strip().removeprefix("python-")
+    assert version in WORKFLOW["jobs"]["book"]["strategy"]["matrix"]["python"]
