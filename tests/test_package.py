@@ -32,6 +32,11 @@ def test_the_docstring_lists_every_module_in_reading_order():
     assert sorted(READING_ORDER) == sorted(TREES)
 
 
+def test_the_page_of_the_package_shows_every_module_in_reading_order():
+    page = (FOLDER.parent / "book" / "api.md").read_text(encoding="utf-8")
+    assert re.findall(r"automodule:: vae_edu\.(\w+)", page) == READING_ORDER == re.findall(r"^## (\w+)$", page, re.MULTILINE)
+
+
 @every_module
 def test_a_module_imports_only_what_the_reader_has_read(name):
     later = set(imported_modules(TREES[name])) - set(READING_ORDER[: READING_ORDER.index(name)])
