@@ -1,0 +1,66 @@
+// What a reference points to (equation, figure, theorem, paper), shown while the pointer or the focus is on it.
+// Escape closes it, the pointer may move onto it, and it does nothing on touch, where a tap follows the reference.
+window.targets = {};
+(() => {
+  const root = new URL(document.documentElement.dataset.content_root, location.href);
+  const box = document.createElement("div");
+  Object.assign(box, { id: "preview", hidden: true });
+  box.setAttribute("role", "tooltip");
+  document.body.append(box);
+  let current, timer;
+
+  function load(page) { // a script, since a page opened as a file may not fetch
+    if (page in targets) return targets[page];
+    return new Promise((done) => {
+      const script = document.createElement("script");
+      script.src = new URL(`_static/targets/${page}.js`, root);
+      script.onload = script.onerror = () => done(targets[page] ?? {});
+      document.head.append(script);
+    });
+  }
+
+  async function show(link) {
+    if (link === current) return;
+    hide();
+    current = link;
+    const url = new URL(link.href);
+    const found = await load(decodeURI(url.pathname).slice(decodeURI(root.pathname).length).replace(/\.html$/, ""));
+    const html = found[decodeURIComponent(url.hash.slice(1))];
+    if (!html || link !== current) return;
+    box.innerHTML = html;
+    box.querySelectorAll(".headerlink, .backrefs").forEach((e) => e.remove());
+    box.querySelectorAll("a, [id]").forEach((e) => ["href", "id"].forEach((name) => e.removeAttribute(name)));
+    box.hidden = false;
+    const at = link.getBoundingClientRect();
+    const below = at.bottom + box.offsetHeight + 8 < innerHeight || at.top < box.offsetHeight + 8;
+    box.style.top = `${scrollY + (below ? at.bottom : at.top - box.offsetHeight)}px`;
+    box.style.left = `${Math.max(8, Math.min(at.left, document.documentElement.clientWidth - box.offsetWidth - 8))}px`;
+    link.setAttribute("aria-describedby", "preview");
+  }
+
+  function hide() {
+    clearTimeout(timer);
+    box.hidden = true;
+    current?.removeAttribute("aria-describedby");
+    current = null;
+  }
+
+  const later = (action, wait) => { clearTimeout(timer); timer = setTimeout(action, wait); };
+  document.querySelectorAll("article a.reference.internal[href*='#']").forEach((link) => {
+    link.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && later(() => show(link), 150));
+    link.addEventListener("pointerleave", () => later(hide, 250));
+    link.addEventListener("focus", () => link.matches(":focus-visible") && show(link));
+    link.addEventListener("blur", hide);
+  });
+  box.addEventListener("pointerenter", () => clearTimeout(timer));
+  box.addEventListener("pointerleave", () => later(hide, 250));
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+
+  // The arrow keys turn the page, unless what has the focus (a slider, a figure, wide code) uses them itself.
+  document.body.addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow") && !event.target.matches("body, a")) event.stopPropagation();
+  });
+
+  // Solutions are printed.
+  addEventListener("beforeprint", () => document.querySelectorAll(".tag_hide-cell details").forEach((e) => { e.open = true; }));
+})();
