@@ -1,4 +1,4 @@
-# make book · serve · lab · notebooks · test · clean
+# make book · pdf · serve · lab · notebooks · test · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -7,11 +7,24 @@ export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book serve lab notebooks test clean
+.PHONY: book pdf tex serve lab notebooks test clean
 
 book: $(READY)
 	jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
 	@echo "Open file://$(CURDIR)/_build/html/index.html, or run 'make serve'."
+
+PDF := variational-autoencoders-checked
+pdf: tex $(READY)
+	jupyter-book build --all -W -n --keep-going --builder latex .
+	@$(MAKE) -C _build/latex LATEXMKOPTS="-xelatex -quiet -interaction=nonstopmode -halt-on-error" $(PDF).pdf \
+	  || { grep -A 8 "^!" _build/latex/$(PDF).log; exit 1; }
+	@! grep "^Missing character" _build/latex/$(PDF).log  # a letter that would be invisible
+	@echo "Open file://$(CURDIR)/_build/latex/$(PDF).pdf"
+
+TEXFILES := titlesec.sty tcolorbox.sty pzdr.tfm lmroman10-regular.otf texgyrepagella-regular.otf texgyrepagella-math.otf DejaVuSansMono-Oblique.ttf
+tex:
+	@command -v latexmk >/dev/null && command -v xelatex >/dev/null && kpsewhich $(TEXFILES) >/dev/null \
+	  || { echo "make pdf needs XeLaTeX:"; grep "apt install.*xetex" README.md; exit 1; }
 
 serve: book
 	@echo "Open http://localhost:8000 (Ctrl-C stops)."

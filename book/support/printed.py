@@ -1,0 +1,75 @@
+"""Sphinx extension for `make pdf`: the site's table of contents as a book, and what the site folds away.
+
+Parts, the unnumbered chapters before and behind them, and the imports behind "Show code cell source" are the site's
+side bar and buttons; on paper they have to be said otherwise. Other builders are not touched.
+"""
+
+import re
+import unicodedata
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+
+class MovingFigures(SphinxPostTransform):
+    """The caption of a figure that moves on the website says so."""
+
+    default_priority = 3  # before MyST-NB picks one of an output's forms
+    formats = ("latex",)
+
+    def run(self):
+        for caption in self.document.findall(nodes.caption):
+            if any("<script" in form.astext() for form in caption.parent.findall(nodes.raw)):
+                caption += nodes.Text(" On the website this figure moves.")
+
+
+def bind(app, doctree, docname):
+    """Introduction, parts and chapters in their order; then what LaTeX would print badly; then no code behind a button."""
+    if app.builder.format != "latex":
+        return
+    book, chapters = doctree.next_node(nodes.section), {}
+    for file in list(doctree.findall(addnodes.start_of_file)):
+        file.parent.remove(file)
+        chapters[file["docname"]] = file
+    introduction = nodes.section("", nodes.title("", "Introduction"), *book.children[1:], docname=docname)
+    book[:] = [book[0], latex(r"\bookfront"), introduction]
+    for part in app.config.external_site_map.root.subtrees:
+        name = re.sub(r"^Part \w+ · ", "", part.caption)
+        book += [latex((r"\bookpart" if part.numbered else r"\bookback") + f"{{{name}}}")]
+        book += [chapters[file] for file in part.files()]
+    for title in doctree.findall(nodes.title):
+        for formula in list(title.findall(nodes.math)):
+            formula.replace_self(latex(rf"\texorpdfstring{{\({formula.astext()}\)}}{{{plain(formula.astext())}}}"))
+    for formula in list(doctree.findall(nodes.math_block)):
+        before = formula.parent[: formula.parent.index(formula)]
+        if "proof-content" in formula.parent["ids"] and all(isinstance(node, nodes.target) for node in before):
+            formula.parent.insert(0, latex(r"\vspace{-\baselineskip}"))  # a definition that begins with its formula
+    for entry in doctree.findall(nodes.entry):
+        if not entry.astext() and not entry.next_node(nodes.Referential):
+            entry.clear()  # its empty paragraph would take a line
+    for cell in doctree.findall(nodes.container):
+        if "tag_hide-input" in cell["classes"]:
+            cell[:] = [child for child in cell if "cell_input" not in child["classes"]]
+
+
+def plain(formula):
+    """A formula in a heading as text, for the list of bookmarks."""
+
+    def letter(found):
+        try:
+            return unicodedata.lookup(f"greek small letter {found[1]}")
+        except KeyError:
+            return ""
+
+    return re.sub(r"[{}_^\s]", "", re.sub(r"\\(?:var)?([a-z]+)", letter, formula.replace(r"\mid", "|")))
+
+
+def latex(command):
+    return nodes.raw("", command, format="latex")
+
+
+def setup(app):
+    app.add_post_transform(MovingFigures)
+    app.connect("doctree-resolved", bind)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
