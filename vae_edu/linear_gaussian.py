@@ -84,7 +84,7 @@ def elbo(x, W, b, sigma, mean, covariance):
     """E_q[log p(x|z)] - KL(q ‖ N(0, I)) for q = N(mean, covariance), exact, (N,), in nats, where
 
     E_q[log p(x|z)] = log N(x; W mean + b, sigma² I) - tr(W covariance Wᵀ) / (2 sigma²).
-    mean: (N, m); covariance as in ``kl_divergence_full``: torch.diag_embed(std**2) for a diagonal q.
+    mean: (N, m); covariance as in ``kl_divergence_full``: torch.diag_embed(std.square()) for a diagonal q.
     """
     sigma = _check(x, W, b, sigma)
     if mean.shape != (len(x), W.shape[1]):
