@@ -18,10 +18,10 @@ from PIL import Image
 CELLS = {2: (0, 0), 3: (1, 0), 1: (0, 1), 4: (1, 1)}  # stage: column, row, as in vae_edu.figures
 NEEDLESS = re.compile(r'\s*<script[^>]*src="[^"]*/fontawesome\.js[^>]*></script>')  # 1.5 MB; the icons are a font
 TARGET = re.compile(r'<(?P<tag>div|figure) class="(?:math|proof|citation|align)[^"]*" id="(?P<name>[^"]+)"')
+SCRIPT = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
 SEARCH = re.compile(r'\s*<script[^>]*src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>')
-
 BLOCKING = re.compile(r'<script( (?:data-[^>]*)?src="[^"]*/_static/(?!documentation_options)[^>]*>)')
-PICTURE = re.compile(r'<img(?P<rest> [^>]*\bsrc="(?P<file>[^":]+\.(?:png|webp))")')
+PICTURE = re.compile(r'<img(?![^>]*\bwidth=)(?P<rest> [^>]*\bsrc="(?P<file>[^":]+\.(?:png|webp))")')
 
 
 def lit_cells(app, docname):
@@ -66,7 +66,7 @@ def mark(app, pagename, templatename, context, doctree):
 
 def store_targets(app, pagename, templatename, context, doctree):
     """_static/targets/<page>.js: the HTML of everything on the page that a reference can point to."""
-    body = context.get("body", "")
+    body = SCRIPT.sub("", context.get("body", ""))
     targets = {start["name"]: element(body, start) for start in TARGET.finditer(body)}
     path = pathlib.Path(app.outdir, "_static", "targets", f"{pagename}.js")
     path.parent.mkdir(parents=True, exist_ok=True)
