@@ -422,7 +422,7 @@ def test_search_finds_the_chapter_on_reparameterization(tab, origin, html, where
 
 def test_arrow_keys_turn_the_page_but_not_from_a_slider_or_wide_code(tab, origin):
     tab.goto(f"{origin}/{CHAPTER}")
-    for what in ("figure.sweep input", "pre[tabindex='0']"):
+    for what in (".moving.sweep input", "pre[tabindex='0']"):
         tab.locator(what).first.focus()
         tab.keyboard.press("ArrowRight")
         tab.wait_for_timeout(300)
