@@ -3,8 +3,8 @@
 import functools
 import gzip
 import http.server
-import json
 import io
+import json
 import os
 import pathlib
 import re
@@ -117,7 +117,9 @@ def visit(origin):
             tab.add_style_tag(content="* { transition: none !important }")  # no colour halfway between two
             tab.wait_for_function(WIDE_CODE_HAS_A_TAB_STOP)
             tab.evaluate(SHORTEN)
-            options = {"resultTypes": ["violations"]} | ({"runOnly": ["color-contrast", "link-in-text-block"]} if scheme == "dark" else {})
+            options = {"resultTypes": ["violations"]} | (
+                {"runOnly": ["color-contrast", "link-in-text-block"]} if scheme == "dark" else {}
+            )
             found = Axe().run(tab, options=options).response["violations"]
             return [f"{rule['id']} {node['html']}" for rule in found for node in rule["nodes"]]
 
@@ -402,7 +404,12 @@ def test_without_scripts_a_page_shows_its_text_maths_and_pictures_in_the_colours
     tab = context.new_page()
     tab.goto(f"{origin}/{CHAPTER}")
     assert brightness(tab) < 40
-    for what in ("article h1", "article section > p", "#equation-elbo-identity .katex-html", ".bd-sidebar-primary >> text=Bibliography"):
+    for what in (
+        "article h1",
+        "article section > p",
+        "#equation-elbo-identity .katex-html",
+        ".bd-sidebar-primary >> text=Bibliography",
+    ):
         assert tab.locator(what).first.is_visible()
     for figure in tab.locator(".bd-content figure img").all():
         figure.scroll_into_view_if_needed()

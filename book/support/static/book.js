@@ -28,7 +28,7 @@ window.targets = {};
     const html = found[decodeURIComponent(url.hash.slice(1))];
     if (!html || link !== current) return;
     box.innerHTML = html;
-    box.querySelectorAll(".headerlink, .backrefs").forEach((e) => e.remove());
+    box.querySelectorAll(".headerlink, .backrefs, .checked").forEach((e) => e.remove());
     box.querySelectorAll("a, [id]").forEach((e) => ["href", "id"].forEach((name) => e.removeAttribute(name)));
     box.hidden = false;
     const at = link.getBoundingClientRect();
