@@ -37,7 +37,8 @@ notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks
 	python book/support/notebooks.py $(CHAPTERS)
 
 test: $(READY)
-	pytest tests -n $(JOBS) --dist loadfile
+	pytest tests --ignore tests/site -n $(JOBS) --dist loadfile
+	pytest tests/site -n $(JOBS) --dist loadfile
 	pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope
 
 # The environment: built when missing, updated when one of these files changes.

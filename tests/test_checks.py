@@ -12,16 +12,16 @@ NAN = torch.tensor([1.0, math.nan])
 DRAWS = torch.randn(1000, generator=torch.Generator().manual_seed(0))
 
 HOLDS = [
-    (check_equal, ([1.0, 2.0], [1.0, 2.0 + 1e-13], 1e-12), "equal to 1e-12"),
-    (check_equal, (0.02, 0.0, 0.05), "equal to 5e-02"),  # against 0 the tolerance is absolute
+    (check_equal, ([1.0, 2.0], [1.0, 2.0 + 1e-13], 1e-12), "equal within 1e-12"),
+    (check_equal, (0.02, 0.0, 0.05), "equal within 5e-02"),  # against 0 the tolerance is absolute
     (check_equal, ([3, 4], [3, 4], 0), "equal"),
     (check_mean, (DRAWS + 7.123, 7.123), "within 4 standard errors, n = 1000"),
     (check_bound, ([1.5, 2.5], [1.5, 7.25]), "bound holds"),
     (check_bound, (1.5, [1.5, 7.25]), "bound holds"),
 ]
 FAILS = [
-    (check_equal, ([1.0, 2.5], [1.0, 2.25], 1e-3), ["not equal to 1e-03", "2.5", "2.25"]),
-    (check_equal, (0.0, 2.5, 1e-3), ["not equal to 1e-03", "left 0", "right 2.5"]),
+    (check_equal, ([1.0, 2.5], [1.0, 2.25], 1e-3), ["not equal within 1e-03", "2.5", "2.25"]),
+    (check_equal, (0.0, 2.5, 1e-3), ["not equal within 1e-03", "left 0", "right 2.5"]),
     (check_mean, (DRAWS, 10 / math.sqrt(1000)), ["not within 4 standard errors", "expected 0.316", "z = "]),
     (check_mean, (torch.ones(5), 1.0), ["not within 4 standard errors"]),  # no spread, no standard error
     (check_mean, (torch.ones(1), 1.0), []),

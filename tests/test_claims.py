@@ -18,8 +18,8 @@ import notebooks  # noqa: E402
 @pytest.mark.parametrize(
     ("line", "claim", "demand", "kind", "label"),
     [
-        ("✓ a = b | equal to 1e-12 | (a-b)", "a = b", "equal to 1e-12", "equal to", "a-b"),
-        ("✓ a = b | equal to 1e-12", "a = b", "equal to 1e-12", "equal to", None),
+        ("✓ a = b | equal within 1e-12 | (a-b)", "a = b", "equal within 1e-12", "equal within", "a-b"),
+        ("✓ a = b | equal within 1e-12", "a = b", "equal within 1e-12", "equal within", None),
         ("✓ log p(x|z) at q | equal", "log p(x|z) at q", "equal", "equal", None),
         ("✓ |x| | |y| | equal | (norms)", "|x| | |y|", "equal", "equal", "norms"),
         ("✓ a | equal | b | bound holds | (c)", "a | equal | b", "bound holds", "bound holds", "c"),
@@ -37,7 +37,7 @@ def test_other_output_is_not_a_check(line):
     assert claims.parse(line) is None
 
 
-@pytest.mark.parametrize("line", ["✓ a", "✓ a | (label)", "✓ a | almost equal", "✓ a | equality", "✓ equal to 1e-12"])
+@pytest.mark.parametrize("line", ["✓ a", "✓ a | (label)", "✓ a | almost equal", "✓ a | equality", "✓ equal within 1e-12"])
 def test_a_line_that_no_check_prints_is_refused(line):
     with pytest.raises(ValueError, match="not a line of"):
         claims.parse(line)
@@ -80,8 +80,10 @@ def test_the_page_names_an_equation_that_nothing_proves(notebook):
         notebooks={"page": notebook}, all=lambda part: getattr(notebook, part), env=SimpleNamespace(docname="claims")
     )
     _, equations, _ = claims.Claims.totals(directive)[0]
-    assert equations.astext().startswith("2 numbered equations claim something, and 1 of them are proved")
-    assert equations.astext().endswith("all but open")
+    assert equations.astext().startswith(
+        "2 numbered equations claim something, and all of them are proved by at least one check, but for"
+    )
+    assert equations.astext().endswith("but for open")
 
 
 # What it costs to run

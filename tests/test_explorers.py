@@ -66,6 +66,23 @@ def test_every_value_of_a_sweep_is_drawn_once_and_travels_in_the_page(bundles, d
     assert len(set(data["frames"])) == 3
 
 
+def test_the_first_picture_is_the_one_that_the_slider_returns_to(bundles):
+    def without_a_layout(value):
+        figure, ax = plt.subplots(figsize=(4, 2), layout="none")
+        ax.set(title="too near", xlabel="the edge")
+        return figure
+
+    with plt.rc_context({"figure.constrained_layout.use": True}):
+        sweep(without_a_layout)
+    first = re.search(r'<img[^>]* src="([^"]+)"', bundles[0]["text/html"])[1]
+    assert first == data_of(bundles[0])["frames"][1] == data_of(bundles[0])["frames"][0]
+
+
+def test_a_slider_says_what_it_is_told_to_say(bundles, draw):
+    explorers.sweep(draw, [1.0, 2.0], says=lambda value: f"{value:.0f} of 2", **TEXTS)
+    assert data_of(bundles[0])["values"] == ["1 of 2", "2 of 2"]
+
+
 def test_where_scripts_do_not_run_a_picture_with_its_text_is_left(bundles, draw):
     sweep(draw)
     page = re.sub(r"<(script|style).*?</\1>", "", bundles[0]["text/html"], flags=re.DOTALL)

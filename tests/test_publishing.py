@@ -1,7 +1,6 @@
 """Publishing: the workflow, the buttons that lead to the repository, the copies for Colab, the environment for Binder."""
 
 import copy
-import functools
 import importlib.metadata
 import importlib.util
 import json
@@ -101,38 +100,6 @@ def test_the_workflow_pushes_the_copies_as_a_branch_without_history(tmp_path):
 
 
 # The buttons
-
-
-@pytest.fixture(scope="module")
-def links(tmp_path_factory):
-    """links(address, branch): for each page of the site, when its build is told these, the links that leave it."""
-
-    @functools.cache
-    def links(address, branch):
-        out = tmp_path_factory.mktemp("site")
-        env = os.environ | {"BOOK_REPOSITORY": address, "BOOK_BRANCH": branch}
-        env["PATH"] = os.pathsep.join([str(pathlib.Path(sys.executable).parent), env["PATH"]])
-        command = ["jupyter-book", "build", "-W", "-n", "--keep-going", "--path-output", str(out), str(ROOT)]
-        build = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=240)
-        assert build.returncode == 0, build.stdout + build.stderr
-        pages = {path.stem: path.read_text(encoding="utf-8") for path in (out / "_build" / "html" / "book").glob("*.html")}
-        return {name: set(re.findall(r'<a\s[^>]*href="(https?://[^"]+)"', page)) for name, page in pages.items()}
-
-    return links
-
-
-def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repository(links):
-    for name, found in links(ADDRESS, "trunk").items():
-        expected = {ADDRESS}
-        if (ROOT / "book" / f"{name}.ipynb").exists():
-            expected.add(f"https://colab.research.google.com/github/owner/name/blob/colab/book/{name}.ipynb")
-            expected.add(f"https://mybinder.org/v2/gh/owner/name/trunk?urlpath=lab/tree/book/{name}.ipynb")
-        assert {link for link in found if re.search(r"github|binder|jupyter-?book", link)} == expected, name
-
-
-def test_without_an_address_no_page_links_a_repository(links):
-    for name, found in links("", "").items():
-        assert {link for link in found if re.search(r"github|binder|jupyter-?book", link)} == set(), name
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def check_equal(claim, left, right, tol, proves=None):
     _verdict(
         error <= tol,
         claim,
-        f"equal to {tol:.0e}" if tol else "equal",
+        f"equal within {tol:.0e}" if tol else "equal",
         proves,
         f"left {_show(left)}\nright {_show(right)}\nrelative error {error:.3g}",
     )

@@ -34,12 +34,12 @@ SCRIPT = """<style>{style}</style>
 """
 
 
-def sweep(draw, values, *, label, caption, alt, start=0):
+def sweep(draw, values, *, label, caption, alt, start=0, says="{:.2f}".format):
     """Show a slider over the figures draw(value): any value with a kernel, the given values without one.
 
-    draw: value → matplotlib figure. label: what the slider is called; caption says what to try and what to expect;
-    alt what the picture shows. start: which of the rising values is shown first, counted from 0.
-    Raises ValueError when there is no such value.
+    draw: value → matplotlib figure. label: what the slider is called; caption says what to try and what to expect; alt what
+    the first picture shows. start: which of the rising values is first, counted from 0; ValueError when there is none.
+    says: what is to be read beside the slider at a value, and heard by those who do not see the picture.
     """
     if not 0 <= start < len(values):
         raise ValueError(f"start must be between 0 and {len(values) - 1}, got {start}")
@@ -51,7 +51,7 @@ def sweep(draw, values, *, label, caption, alt, start=0):
             still = figure
         else:
             plt.close(figure)
-    data = {"label": label, "values": [f"{value:.2f}" for value in values], "frames": frames, "start": start}
+    data = {"label": label, "values": [says(value) for value in values], "frames": frames, "start": start}
     _show("sweep", still, caption, alt, data, _widget(draw, values[0], values[-1], values[start], still, label, caption))
     plt.close(still)
 
@@ -83,8 +83,7 @@ def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, ima
     still, (ax, decoded) = plt.subplots(1, 2, figsize=(7.2, 4), width_ratios=(1.7, 1))
     draw(ax)
     ax.plot(*start, "o", color=figures.RED, markersize=9, markeredgecolor="white")
-    with torch.no_grad():
-        image = decoder(torch.as_tensor([start], dtype=decoder.log_sigma.dtype))[0].numpy()
+    image = decoder(torch.as_tensor([start], dtype=decoder.log_sigma.dtype))[0].detach().numpy()
     side = round(len(image) ** 0.5)
     decoded.imshow(image.reshape(side, side), vmin=0, vmax=1)
     decoded.spines[:].set_visible(False)
@@ -145,8 +144,9 @@ def _webp(figure):
 
 
 def _encode(figure, kind):
-    buffer = io.BytesIO()
+    buffer, layout = io.BytesIO(), figure.get_layout_engine()
     figure.savefig(buffer, format=kind, **FORMATS[kind])
+    figure.set_layout_engine(layout or "none")  # savefig gives a figure without one the style's, and the next picture differs
     return buffer.getvalue()
 
 

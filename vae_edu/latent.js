@@ -52,6 +52,7 @@ function latent(figure) {
     x.forEach((ink, k) => pixels.data.set([0, 0, 0].fill(255 * (1 - Math.min(1, Math.max(0, ink)))).concat(255), 4 * k));
     context.putImageData(pixels, 0, 0);
   };
+  const article = (label) => (label === 8 ? "an 8" : `a ${label}`);
   const number = (value) => value.toFixed(2).replace("-", "\u2212");
   const point = (z) => `(${number(z[0])}, ${number(z[1])})`;
 
@@ -62,7 +63,7 @@ function latent(figure) {
   const toY = (z2) => height * (box[1] + box[3] * (high - z2) / (high - low));
   const overlay = svg("svg", {viewBox: `0 0 ${width} ${height}`, "aria-hidden": true});
   const ellipses = encode ? [2, 1].map(() => svg("ellipse", {visibility: "hidden"})) : [];
-  const marker = svg("circle", {r: encode ? 4 : 7});
+  const marker = svg("circle", {r: encode ? 2.5 : 7, class: encode ? "dot" : "ring"});
   overlay.append(...ellipses, marker);
   const plane = make("div", {className: "plane"}, make("img", {src: data.plane, alt: still.alt, width, height}), overlay);
   still.before(plane);
@@ -78,7 +79,8 @@ function latent(figure) {
   const decoded = canvas("f(z), the decoded image");
   const panel = make("div", {className: "panel"}, make("div", {}, make("span", {textContent: "f(z)"}), decoded));
   const text = make("p", {className: "reading"});
-  text.setAttribute("role", "status");
+  const said = make("span", {className: "said"}); // for screen readers, when the hand rests
+  said.setAttribute("role", "status");
   const sliders = [["z₁", left, right], ["z₂", low, high]].map(([name, min, max], k) => {
     const slider = make("input", {type: "range", id: `${figure.id}-${k}`, min, max, step: (max - min) / 100});
     slider.addEventListener("input", () => move(z.map((value, j) => j === k ? +slider.value : value)));
@@ -86,7 +88,7 @@ function latent(figure) {
   });
   const controls = make("div", {className: "control"}, ...["z₁", "z₂"].map((name, k) =>
     make("div", {className: "line"}, make("label", {htmlFor: sliders[k].id, textContent: name}), sliders[k])));
-  plane.after(panel, text, controls);
+  plane.after(panel, text, said, controls);
 
   let z;
   function move(to, about = "") {
@@ -95,7 +97,7 @@ function latent(figure) {
     marker.setAttribute("cy", toY(z[1]));
     paint(decoded, decode(z));
     const [label, distance] = nearest(z);
-    let line = `z = ${point(z)}. The nearest code, ${number(distance)} away, is that of a ${label}.`;
+    let line = `z = ${point(z)}. The nearest code, ${number(distance)} away, is that of ${article(label)}.`;
     if (std) line += ` log p(z) = ${number(logPrior(z))}, log q(z) = ${number(logAggregate(z))} nats.`;
     text.textContent = about + line;
     sliders.forEach((slider, k) => {
@@ -120,7 +122,7 @@ function latent(figure) {
   follow(overlay, drag);
 
   if (encode) {
-    let x = new Float32Array(side * side), cell = [side >> 1, side >> 1];
+    let x = new Float32Array(side * side), cell = [side >> 1, side >> 1], last, timer;
     const pad = canvas("x, the image to encode: draw with the pointer, or with the arrow keys and the space bar");
     pad.setAttribute("role", "application");
     pad.tabIndex = 0;
@@ -139,30 +141,44 @@ function latent(figure) {
       const kl = center.reduce((sum, m, k) => sum + 0.5 * (m * m + width[k] ** 2 - 1) - Math.log(width[k]), 0);
       move(center, `${name}: q(z|x) has mean ${point(center)}, standard deviations ${point(width)}, KL ${number(kl)} nats; ` +
         `at its mean the decoder is off by ${number(error)} in squared error.\n`);
+      clearTimeout(timer);
+      timer = setTimeout(() => { said.textContent = text.textContent; }, 400);
     };
-    const ink = ([column, row], by) => {
+    const ink = ([column, row]) => { // a brush a little wider than a pixel
       for (let r = 0; r < side; r++) for (let c = 0; c < side; c++) {
         const d = Math.hypot(r - row, c - column);
-        if (d < 1.2) x[side * r + c] = Math.min(1, x[side * r + c] + (d < 0.6 ? by : by / 4));
+        if (d < 1.2) x[side * r + c] = Math.max(x[side * r + c], d < 0.75 ? 1 : 0.35);
       }
-      show("Your drawing");
     };
     follow(pad, (event) => {
       const frame = pad.getBoundingClientRect();
       const at = [event.clientX - frame.left, event.clientY - frame.top].map((v) => side * v / frame.width - 0.5);
-      ink(at.map(Math.round), 0.5);
+      if (event.type === "pointerdown") last = at;
+      const steps = Math.ceil(2 * Math.hypot(at[0] - last[0], at[1] - last[1])) || 1;
+      for (let s = 1; s <= steps; s++) ink(at.map((v, k) => Math.round(last[k] + (v - last[k]) * s / steps)));
+      last = at;
+      show("Your drawing");
     });
-    pad.addEventListener("keydown", (event) => {
-      const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
-      if (step) cell = cell.map((v, k) => Math.min(side - 1, Math.max(0, v + step[k])));
-      else if (event.key === " ") ink(cell, 1);
-      else return;
-      event.preventDefault();
+    const cursor = () => {
       paint(pad, x);
       const context = pad.getContext("2d");
-      context.fillStyle = "rgba(213, 94, 0, 0.6)"; // the cursor
+      context.fillStyle = "rgba(213, 94, 0, 0.6)";
       context.fillRect(...cell, 1, 1);
+    };
+    pad.addEventListener("keydown", (event) => {
+      const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+      if (step) {
+        cell = cell.map((v, k) => Math.min(side - 1, Math.max(0, v + step[k])));
+        said.textContent = `column ${cell[0] + 1}, row ${cell[1] + 1}`;
+      } else if (event.key === " ") {
+        ink(cell);
+        show("Your drawing");
+      } else return;
+      event.preventDefault();
+      cursor();
     });
+    pad.addEventListener("focus", () => pad.matches(":focus-visible") && cursor());
+    pad.addEventListener("blur", () => paint(pad, x));
     const buttons = Object.entries(data.images).map(([name, pixels]) => {
       const thumbnail = make("canvas", {width: side, height: side});
       thumbnail.setAttribute("aria-hidden", true);

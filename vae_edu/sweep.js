@@ -7,7 +7,7 @@ function sweep(figure) {
   row.innerHTML = '<label></label> <output></output> <input type="range" min="0" step="1">';
   const [name, shown, slider] = row.children;
   slider.id = name.htmlFor = figure.id + "-value";
-  name.textContent = label + " =";
+  name.textContent = label;
   slider.max = values.length - 1;
   slider.value = start;
   const show = () => {

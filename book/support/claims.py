@@ -24,7 +24,7 @@ from sphinxcontrib import katex
 COST = pathlib.Path(__file__).parents[1] / "cost.json"
 EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *\(([^()\s]+)\)")  # group 1: the label
 KINDS = {  # how a demand begins, and what it means
-    "equal to": "Two computations that go different ways lie apart by at most this fraction of the second "
+    "equal within": "Two computations that go different ways lie apart by at most this fraction of the second "
     "(by at most this number, where the second is exactly 0).",
     "equal": "Two computations give the same, to the last bit.",
     "within 4 standard errors": "The mean of n independent random draws lies within 4 of its standard errors "
@@ -132,10 +132,10 @@ class Claims(SphinxDirective):
 
     def totals(self):
         claims, unproved = self.all("claims"), self.all("unproved")
-        proved = f"numbered equations claim something, and {len(claims) - len(unproved)} of them are proved by at least one check"
+        proved = "numbered equations claim something, and all of them are proved by at least one check"
         lines = [
             (len(self.all("checks")), f"checks in {len(self.notebooks)} notebooks", []),
-            (len(claims), proved + (", all but" if unproved else ""), unproved),
+            (len(claims), proved + (", but for" if unproved else ""), unproved),
             (len(self.all("definitions")), "more numbered equations are definitions: they give a name to something", []),
         ]
         items = nodes.bullet_list(bullet="-")
@@ -154,7 +154,7 @@ class Claims(SphinxDirective):
             count = f"{every[kind]} checks" + (f", {proofs[kind]} of them proofs of an equation." if proofs[kind] else ".")
             definition = nodes.definition("", nodes.paragraph("", f"{meaning} {count}"))
             kinds += nodes.definition_list_item("", nodes.term("", kind), definition)
-        tolerances = [float(check.demand.split()[-1]) for check in checks if check.kind == "equal to"]
+        tolerances = [float(check.demand.split()[-1]) for check in checks if check.kind == "equal within"]
         strict, good = (sum(tolerance <= limit for tolerance in tolerances) for limit in (1e-8, 1e-4))
         words = (
             f"Of the {len(tolerances)} equalities with a tolerance, {strict} demand 1e-08 (a hundred-millionth) or less, "

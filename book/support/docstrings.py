@@ -7,7 +7,7 @@ def link_equations(app, what, name, obj, options, lines):
     """`Book: (label)` in a docstring leads to the equation."""
     for i, line in enumerate(lines):
         if "Book:" in line:
-            lines[i] = re.sub(r"\(([a-z0-9-]+)\)", r":eq:`\1`", line)
+            lines[i] = re.sub(r"Book: \(([a-z0-9-]+)\)", r"Book: :eq:`\1`", line)
 
 
 def skip(app, what, name, obj, skipped, options):

@@ -63,4 +63,14 @@ window.targets = {};
 
   // Solutions are printed.
   addEventListener("beforeprint", () => document.querySelectorAll(".tag_hide-cell details").forEach((e) => { e.open = true; }));
+
+  // In the excerpts of search results a formula is read once.
+  if (typeof Search !== "undefined") {
+    const toText = Search.htmlToText;
+    Search.htmlToText = (text, anchor) => {
+      const page = new DOMParser().parseFromString(text, "text/html");
+      page.querySelectorAll(".katex-html, annotation").forEach((e) => e.remove());
+      return toText(page.documentElement.outerHTML, anchor);
+    };
+  }
 })();

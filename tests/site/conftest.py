@@ -1,0 +1,91 @@
+"""The built site, in a browser."""
+
+import functools
+import http.server
+import re
+import threading
+from types import SimpleNamespace
+
+import pytest
+from browser import CHROMIUM, open_browser
+from stored import build
+
+LOOK = """() => {
+  const article = document.querySelector('article.bd-article') || document.body;
+  const words = article.cloneNode(true);
+  words.querySelectorAll('pre, code, .katex, script').forEach(e => e.remove());
+  return {
+    heading: document.querySelector('h1')?.innerText || '',
+    words: words.textContent,
+    images: [...article.querySelectorAll('img')].map(e => [e.src, e.alt]),
+    links: [...document.querySelectorAll('a[href]')].map(e => e.href),
+    icon: document.querySelector('link[rel~="icon"]')?.href,
+  }
+}"""
+TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll('body *')]
+  .filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))"""
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory):
+    """A fresh build: nothing of an older one can hide a missing page."""
+    return build(tmp_path_factory.mktemp("site")) / "html"
+
+
+@pytest.fixture(scope="session")
+def origin(html):
+    """The address of a local server of the built site."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=html))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def visit(origin):
+    """visit(page): what a browser sees, asks for and complains about there."""
+    if CHROMIUM is None:
+        pytest.skip("the site is tested in Chromium: apt-get install chromium")
+    with open_browser() as browser:
+        tab, requests, problems = browser.new_page(), [], []
+        tab.on("request", lambda request: requests.append(request.url))
+        tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+        tab.on("response", lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+        tab.on("console", lambda message: problems.append(f"console: {message.text}") if message.type == "error" else None)
+        tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
+
+        @functools.cache
+        def visit(page):
+            requests.clear()
+            problems.clear()
+            tab.set_viewport_size({"width": 1280, "height": 900})
+            response = tab.goto(f"{origin}/{page}", wait_until="load")
+            tab.wait_for_load_state("networkidle")
+            seen = SimpleNamespace(status=response.status, url=tab.url, **tab.evaluate(LOOK))
+            tab.set_viewport_size({"width": 360, "height": 740})
+            seen.too_wide = tab.evaluate(TOO_WIDE, 360)
+            seen.requests, seen.problems = list(requests), list(problems)
+            return seen
+
+        visit.tab = tab
+        yield visit
+
+
+@pytest.fixture
+def tab(visit):
+    """A fresh window on a wide screen that nobody has set to dark."""
+    context = visit.tab.context.browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def ids(html):
+    """ids(file): the anchors of a page."""
+    return functools.cache(lambda file: set(re.findall(r'\sid="([^"]+)"', (html / file).read_text(encoding="utf-8"))))

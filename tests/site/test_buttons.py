@@ -1,0 +1,28 @@
+"""The links that leave the site: to the repository, Colab and Binder, where the build is told an address, and else nowhere."""
+
+import re
+
+from stored import NOTEBOOKS, build
+
+ADDRESS = "https://github.com/owner/name"
+
+
+def links(html):
+    """{page: its links to repositories and to places that run notebooks}."""
+    pages = {f"book/{path.stem}": path.read_text(encoding="utf-8") for path in (html / "book").glob("*.html")}
+    leaving = {page: set(re.findall(r'<a\s[^>]*href="(https?://[^"]+)"', text)) for page, text in pages.items()}
+    return {page: {link for link in found if re.search(r"github|binder|jupyter-?book", link)} for page, found in leaving.items()}
+
+
+def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repository(tmp_path):
+    for page, found in links(build(tmp_path, address=ADDRESS, branch="trunk") / "html").items():
+        expected = {ADDRESS}
+        if page in NOTEBOOKS:
+            expected.add(f"https://colab.research.google.com/github/owner/name/blob/colab/{page}.ipynb")
+            expected.add(f"https://mybinder.org/v2/gh/owner/name/trunk?urlpath=lab/tree/{page}.ipynb")
+        assert found == expected, page
+
+
+def test_without_an_address_no_page_links_a_repository(html):
+    found = links(html)
+    assert len(found) > len(NOTEBOOKS) and not any(found.values())

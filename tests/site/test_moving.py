@@ -1,0 +1,124 @@
+"""The figures that move, on their pages: complete, and doing what their captions say."""
+
+import re
+
+import pytest
+from stored import NOTEBOOKS
+
+FIGURES = {
+    page: [
+        output["data"]["text/html"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if 'class="moving' in output.get("data", {}).get("text/html", "")
+    ]
+    for page, notebook in NOTEBOOKS.items()
+}
+MOVING = {page: figures for page, figures in FIGURES.items() if figures}
+# {frame: has it loaded?} of every slider on the page
+FRAMES = """() => Promise.all([...document.querySelectorAll('.moving.sweep')].flatMap(figure =>
+  JSON.parse(figure.querySelector('[type="application/json"]').textContent).frames.map(frame => new Promise(done => {
+    const image = new Image();
+    image.onload = () => done([frame, image.naturalWidth > 500]);
+    image.onerror = () => done([frame, false]);
+    image.src = frame;
+  }))))"""
+MOVE = """([z1, z2]) => {
+  const sliders = [...document.querySelectorAll('.moving.latent input')];
+  [z1, z2].forEach((z, k) => { sliders[k].value = z; sliders[k].dispatchEvent(new Event('input')); });
+  return document.querySelector('.moving.latent .reading').textContent;
+}"""
+
+
+def numbers(text):
+    return [float(number) for number in re.findall(r"-?\d+\.\d+", text.replace("\u2212", "-"))]
+
+
+@pytest.fixture
+def move(tab):
+    """move(z): what the latent plane of the page says at z: z1, z2, distance to the nearest code, and densities if it has them."""
+    return lambda *z: numbers(tab.evaluate(MOVE, list(z)))
+
+
+@pytest.mark.parametrize("page", MOVING)
+def test_every_figure_that_moves_is_on_its_page_numbered_and_with_its_caption(tab, origin, page):
+    tab.goto(f"{origin}/{page}.html")
+    assert tab.locator(".moving").count() == len(MOVING[page])
+    for k in range(len(MOVING[page])):
+        figure = tab.locator("figure:has(.moving)").nth(k)
+        assert re.match(r"Fig\. \d+\.\d+", figure.locator("figcaption .caption-number").inner_text())
+        caption = re.search(r"<figcaption>(.*?)</figcaption>", MOVING[page][k], re.DOTALL)[1]
+        assert caption.split()[:3] == figure.locator("figcaption .caption-text").inner_text().split()[:3]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page, figures in MOVING.items() if any("moving sweep" in figure for figure in figures)]
+)
+def test_every_picture_behind_a_slider_is_a_file_that_loads(tab, origin, page):
+    tab.goto(f"{origin}/{page}.html")
+    frames = tab.evaluate(FRAMES)
+    assert len(frames) >= 7 and all("/_images/" in frame and loaded for frame, loaded in frames)
+
+
+def test_in_chapter_1_a_code_is_near_in_a_cluster_and_far_at_the_rim(tab, origin, move):
+    tab.goto(f"{origin}/book/01_autoencoder.html")
+    figure = tab.locator(".moving.latent")
+    assert "is that of a 0" in figure.locator(".reading").inner_text()
+    zero = figure.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+    _, _, inside = numbers(figure.locator(".reading").inner_text())
+    figure.locator("svg").scroll_into_view_if_needed()
+    box = figure.locator("svg").bounding_box()
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + 0.97 * box["width"], box["y"] + 0.03 * box["height"], steps=5)
+    tab.mouse.up()
+    assert numbers(figure.locator(".reading").inner_text())[2] > 5 * inside
+    assert figure.locator("canvas").evaluate("canvas => canvas.toDataURL()") != zero
+
+
+def test_in_chapter_9_each_digit_gets_its_ellipse_and_its_reconstruction(tab, origin):
+    tab.goto(f"{origin}/book/09_vae.html")
+    figure = tab.locator(".moving.latent")
+    means, errors = set(), []
+    for digit in range(10):
+        figure.get_by_role("button", name=re.compile(rf"encode an? {digit}")).click()
+        mean1, mean2, std1, std2, kl, error = numbers(figure.locator(".reading").inner_text())[:6]
+        means.add((mean1, mean2))
+        errors.append(error)
+        assert 0.01 < std1 < 0.5 and 0.01 < std2 < 0.5 and kl > 1  # narrow, beside a prior of standard deviation 1
+        ellipse = figure.locator("ellipse").first.bounding_box()
+        marker = figure.locator("circle").bounding_box()
+        assert ellipse["x"] < marker["x"] + marker["width"] / 2 < ellipse["x"] + ellipse["width"]
+    assert len(means) == 10
+    figure.get_by_role("button", name="clear").click()
+    assert figure.locator(".reading").inner_text().startswith("An empty image")
+
+
+def test_in_chapter_9_a_figure_that_trains_says_that_it_needs_a_kernel(tab, origin):
+    tab.goto(f"{origin}/book/09_vae.html")
+    figure = tab.locator("figure:has(.moving.still)")
+    assert "run the chapter, and a slider appears" in figure.inner_text()
+    assert figure.locator("input").count() == 0
+
+
+def test_in_chapter_11_the_prior_reaches_holes_in_which_no_image_is(tab, origin, move):
+    tab.goto(f"{origin}/book/11_prior_and_latent_space.html")
+    steps = [0.4 * k for k in range(-7, 8)]
+    readings = [move(z1, z2) for z1 in steps for z2 in steps if z1 * z1 + z2 * z2 < 9]
+    holes = [log_q < log_p - 2.3 for *_, log_p, log_q in readings]
+    assert 0.05 < sum(holes) / len(holes) < 0.6  # of the disk of radius 3
+    clumps = [log_q > log_p for *_, log_p, log_q in readings]
+    assert sum(clumps) > 10
+
+
+def test_a_slider_moves_its_figure_by_keyboard_without_a_kernel(visit, origin):
+    tab = visit.tab
+    tab.goto(f"{origin}/book/05_variational_inference.html")
+    slider = tab.locator(".moving.sweep input").first
+    figure = tab.locator(".moving.sweep").first
+    before = figure.locator("img").get_attribute("src"), figure.locator("output").inner_text()
+    slider.focus()
+    slider.press("ArrowRight")
+    after = figure.locator("img").get_attribute("src"), figure.locator("output").inner_text()
+    assert before[0] != after[0] and numbers(after[1])[0] > numbers(before[1])[0]
+    assert slider.get_attribute("aria-valuetext") == after[1]

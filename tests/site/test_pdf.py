@@ -1,0 +1,54 @@
+"""The book as LaTeX, before it is compiled: nothing of the site is lost on paper. `make pdf` compiles it."""
+
+import re
+
+import pytest
+from stored import NOTEBOOKS, PAGES, TOC, build
+
+every_notebook = pytest.mark.parametrize("page", NOTEBOOKS)
+
+
+@pytest.fixture(scope="module")
+def tex(tmp_path_factory):
+    (file,) = (build(tmp_path_factory.mktemp("pdf"), "--builder", "latex") / "latex").glob("*.tex")
+    return file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def chapters(tex):
+    """{file: its LaTeX}, in their order."""
+    parts = re.split(r"\\label\{\\detokenize\{(book/\w+)::doc\}\}", tex)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def test_the_chapters_come_in_the_order_of_the_site_under_its_parts(tex, chapters):
+    assert list(chapters) == PAGES
+    parts = [part["caption"].split(" · ")[-1] for part in TOC["parts"]]
+    assert re.findall(r"\\book(?:part|back)\{(.*)\}", tex) == parts
+
+
+@every_notebook
+def test_every_labelled_equation_is_there(chapters, page):
+    text = "\n".join(cell.source for cell in NOTEBOOKS[page].cells if cell.cell_type == "markdown")
+    for label in re.findall(r"\$\$ \(([\w-]+)\)$", text, re.MULTILINE):
+        assert chapters[page].count(rf"\begin{{equation}}\label{{equation:{page}:{label}}}") == 1
+
+
+def test_every_picture_is_there_and_moving_figures_are_pictures(tex):
+    outputs = [output for notebook in NOTEBOOKS.values() for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert tex.count(r"\sphinxincludegraphics") == sum("image/png" in output.get("data", {}) for output in outputs)
+    assert re.findall(r"<(?:figure|div|img|script|style)\b|data:image", tex) == []
+
+
+@every_notebook
+def test_every_solution_is_printed(chapters, page):
+    hidden = [cell for cell in NOTEBOOKS[page].cells if "hide-cell" in cell.metadata.get("tags", [])]
+    printed = re.findall(r"\{tag_hide-cell\}.*?\\end\{sphinxVerbatim\}", chapters[page], re.DOTALL)
+    assert len(printed) == len(hidden)
+    assert all("Solution" in code for code in printed)
+
+
+def test_the_caption_of_a_figure_that_moves_says_so(tex):
+    outputs = [output for notebook in NOTEBOOKS.values() for cell in notebook.cells for output in cell.get("outputs", [])]
+    moving = sum("<script" in output.get("data", {}).get("text/html", "") for output in outputs)
+    assert tex.count("On the website this figure moves") == moving > 0
