@@ -15,7 +15,9 @@ import re
 
 from PIL import Image
 
-CELLS = {2: (0, 0), 3: (1, 0), 1: (0, 1), 4: (1, 1)}  # stage: column, row, as in vae_edu.figures
+from vae_edu import figures
+
+CELLS = {stage: (column, 1 - row) for stage, (column, row, *_) in figures.STAGES.items()}  # rows from the top
 NEEDLESS = re.compile(r'\s*<script[^>]*src="[^"]*/fontawesome\.js[^>]*></script>')  # 1.5 MB; the icons are a font
 TARGET = re.compile(r'<(?P<tag>div|figure) class="(?:math|proof|citation|align)[^"]*" id="(?P<name>[^"]+)"')
 SCRIPT = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)

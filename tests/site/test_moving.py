@@ -79,17 +79,20 @@ def test_in_chapter_1_a_code_is_near_in_a_cluster_and_far_at_the_rim(tab, origin
 def test_in_chapter_9_each_digit_gets_its_ellipse_and_its_reconstruction(tab, origin):
     tab.goto(f"{origin}/book/09_vae.html")
     figure = tab.locator(".moving.latent")
-    means, errors = set(), []
+    means, widths = set(), []
     for digit in range(10):
         figure.get_by_role("button", name=re.compile(rf"encode an? {digit}")).click()
-        mean1, mean2, std1, std2, kl, error = numbers(figure.locator(".reading").inner_text())[:6]
+        mean1, mean2, std1, std2, kl, _ = numbers(figure.locator(".reading").inner_text())[:6]
         means.add((mean1, mean2))
-        errors.append(error)
+        widths += [std1, std2]
         assert 0.01 < std1 < 0.5 and 0.01 < std2 < 0.5 and kl > 1  # narrow, beside a prior of standard deviation 1
         ellipse = figure.locator("ellipse").first.bounding_box()
         marker = figure.locator("circle").bounding_box()
         assert ellipse["x"] < marker["x"] + marker["width"] / 2 < ellipse["x"] + ellipse["width"]
     assert len(means) == 10
+    empty, black = figure.evaluate("figure => [0, 1].map(ink => figure.encode(Array(64).fill(ink))[1])")
+    assert min(empty) > 2 * max(widths)  # no measure of doubt: wide where nothing is drawn,
+    assert max(black) < min(widths)  # narrow where everything is
     figure.get_by_role("button", name="clear").click()
     assert figure.locator(".reading").inner_text().startswith("An empty image")
 
