@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,16 +39,84 @@ WITH_NAN = [
     (check_mean, (DRAWS, math.nan)),
     (check_bound, (NAN, torch.ones(2))),
     (check_bound, (torch.ones(2), NAN)),
+    (check_bound, (1.0, math.inf)),
+    (check_bound, (-math.inf, 1.0)),
     (check_differs, (NAN, torch.ones(2), 0.1)),
     (check_differs, (torch.ones(2), NAN, 0.1)),
+    (check_differs, (math.inf, 1.0, 0.1)),
 ]
 
 
 @pytest.mark.parametrize(("check", "arguments", "demand"), HOLDS)
 def test_a_claim_that_holds_prints_one_line_with_the_demand_and_what_it_proves(check, arguments, demand, capsys):
     check("A claim", *arguments)
-    check("A claim", *arguments, proves="some-label")
-    assert capsys.readouterr().out == f"✓ A claim | {demand}\n✓ A claim | {demand} | (some-label)\n"
+    check("A claim", *arguments, against="SciPy")
+    check("A claim", *arguments, against="SciPy", proves="a-label")
+    line = f"✓ A claim | {demand}"
+    assert capsys.readouterr().out == f"{line}\n{line} | against SciPy\n{line} | against SciPy | (a-label)\n"
+
+
+@pytest.mark.parametrize("against", [None, ""])
+@pytest.mark.parametrize(("check", "arguments", "demand"), HOLDS)
+def test_a_check_that_proves_an_equation_says_against_what(check, arguments, demand, against):
+    with pytest.raises(TypeError, match=r"proves \(a-label\).*against"):
+        check("A claim", *arguments, proves="a-label", against=against)
+
+
+def test_each_compares_entry_by_entry_where_a_norm_forgives_small_entries(capsys):
+    check_equal("Together", [1000, -4], [1000, 4], tol=1e-2)
+    check_equal("Each", [1000, 4.03, 0.009], [1000, 4, 0], tol=1e-2, each=True)
+    assert capsys.readouterr().out.endswith("✓ Each | each equal within 1e-02\n")
+    for wrong in ([1000, -4, 0], [1000, 4.05, 0], [1000, 4, 0.011]):
+        with pytest.raises(AssertionError, match="not each equal within 1e-02"):
+            check_equal("Each", wrong, [1000, 4, 0], tol=1e-2, each=True)
+
+
+def test_each_exactly_means_to_the_last_bit():
+    check_equal("Each", [3, 0], [3, 0], tol=0, each=True)
+    with pytest.raises(AssertionError, match="not each equal"):
+        check_equal("Each", [3, 1e-300], [3, 0], tol=0, each=True)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e-300, 1e170])
+def test_a_factor_is_seen_at_every_size_of_the_numbers(size):
+    right = torch.tensor([size, 2 * size], dtype=torch.float64)
+    check_equal("A claim", right, right, tol=1e-9)
+    with pytest.raises(AssertionError, match="not equal"):
+        check_equal("A claim", 5 * right, right, tol=1e-3)
+
+
+def test_differences_of_the_seventh_digit_are_seen_since_checks_run_in_double_precision():
+    with pytest.raises(AssertionError, match="not equal"):
+        check_equal("A claim", 1 + 1e-9, 1.0, tol=1e-10)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.25])
+def test_the_tolerance_is_relative_also_to_numbers_below_1(scale):
+    with pytest.raises(AssertionError, match="not equal"):
+        check_equal("A claim", 1.1 * scale, scale, tol=0.05)
+    with pytest.raises(AssertionError, match="not differs"):
+        check_differs("A mistake", 1.1 * scale, scale, by=0.11)
+    check_differs("A mistake", 1.1 * scale, scale, by=0.09)
+
+
+def test_what_should_differ_must_have_one_shape():
+    with pytest.raises(AssertionError, match="shapes differ"):
+        check_differs("A mistake", torch.ones(3), 2.0, by=0.1)
+
+
+def test_complex_numbers_are_refused():
+    for value in (1j, torch.tensor([1 + 1e-3j]), np.array([1j])):
+        with pytest.raises(AssertionError, match="complex"):
+            check_equal("A claim", value, value, tol=1)
+
+
+def test_four_standard_errors_are_four_and_the_spread_is_that_of_a_sample():
+    draws = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0], dtype=torch.float64)  # mean 2, std √2.5 with n - 1
+    error = math.sqrt(2.5 / 5)
+    check_mean("A claim", draws, 2 + 3.99 * error)
+    with pytest.raises(AssertionError, match="not within"):
+        check_mean("A claim", draws, 2 + 4.01 * error)
 
 
 def test_a_difference_that_is_large_enough_prints_its_line(capsys):

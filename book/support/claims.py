@@ -1,6 +1,6 @@
 """Sphinx extension: the page of every claim, and the links between equations and the checks that prove them.
 
-A check (vae_edu/checks.py) prints `✓ claim | demand | (label)`, and the line is stored with its notebook. From these lines
+A check (vae_edu/checks.py) prints `✓ claim | demand | against what | (label)`, and the line is stored with its notebook. From these lines
 
 - the directive `claims` fills the page of claims: its totals, the kinds of check, what the book costs to run, all checks;
 - on a chapter's page every such line gets an id, and its label turns into the equation's number and a link to it;
@@ -24,8 +24,11 @@ from sphinxcontrib import katex
 COST = pathlib.Path(__file__).parents[1] / "cost.json"
 EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *\(([^()\s]+)\)")  # group 1: the label
 KINDS = {  # how a demand begins, and what it means
-    "equal within": "Two computations that go different ways lie apart by at most this fraction of the second "
+    "each equal within": "Two computations lie apart by at most this fraction of the second in each of their entries "
+    "(by at most this number, where an entry of the second is exactly 0).",
+    "equal within": "Two computations lie apart, as vectors, by at most this fraction of the length of the second "
     "(by at most this number, where the second is exactly 0).",
+    "each equal": "Two computations give the same in each of their entries, to the last bit.",
     "equal": "Two computations give the same, to the last bit.",
     "within 4 standard errors": "The mean of n independent random draws lies within 4 of its standard errors "
     "of what the equation predicts.",
@@ -40,6 +43,7 @@ class Check(NamedTuple):
     claim: str
     demand: str
     kind: str
+    against: str | None
     label: str | None
 
 
@@ -47,12 +51,12 @@ def parse(line):
     """The check that printed this line; None if none did. A claim may contain bars of its own."""
     if not line.startswith("✓ "):
         return None
-    text, label = re.fullmatch(r"✓ (.*?)(?: \| \(([^()\s]+)\))?", line).groups()
+    text, against, label = re.fullmatch(r"✓ (.*?)(?: \| against ((?:(?! \| against ).)*?))?(?: \| \(([^()\s]+)\))?", line).groups()
     claim, _, demand = text.rpartition(" | ")
     kind = next((kind for kind in KINDS if re.match(rf"{kind}\b", demand)), None)
     if not claim or kind is None:
         raise ValueError(f"not a line of vae_edu.checks: {line}")
-    return Check(claim, demand, kind, label)
+    return Check(claim, demand, kind, against, label)
 
 
 class Notebook:
@@ -154,7 +158,7 @@ class Claims(SphinxDirective):
             count = f"{every[kind]} checks" + (f", {proofs[kind]} of them proofs of an equation." if proofs[kind] else ".")
             definition = nodes.definition("", nodes.paragraph("", f"{meaning} {count}"))
             kinds += nodes.definition_list_item("", nodes.term("", kind), definition)
-        tolerances = [float(check.demand.split()[-1]) for check in checks if check.kind == "equal within"]
+        tolerances = [float(check.demand.split()[-1]) for check in checks if check.kind.endswith("equal within")]
         strict, good = (sum(tolerance <= limit for tolerance in tolerances) for limit in (1e-8, 1e-4))
         words = (
             f"Of the {len(tolerances)} equalities with a tolerance, {strict} demand 1e-08 (a hundred-millionth) or less, "
@@ -185,11 +189,11 @@ class Claims(SphinxDirective):
         rows = []
         for number, check in enumerate(notebook.checks, 1):
             proves = link_to_equation(self.env, check.label) if check.label else ""
-            rows.append([proves, link_to_check(self.env, page, number, check.claim), check.demand])
+            rows.append([proves, link_to_check(self.env, page, number, check.claim), check.demand, check.against or ""])
         return nodes.section(
             "",
             nodes.title("", "", *self.title(page)),
-            table("checks", ["Proves", "Claim", "Demand"], rows, [19, 47, 34]),
+            table("checks", ["Proves", "Claim", "Demand", "Against"], rows, [12, 42, 20, 26]),
             ids=[notebook.anchor],
         )
 

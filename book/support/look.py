@@ -97,7 +97,6 @@ def finish(app, exception):
         text = text.replace('role="doc-biblioentry"', 'role="listitem"')  # deprecated, and a list wants items
         text = text.replace('<th class="head"><p></p></th>', "<td></td>")  # the empty corner of a table heads nothing
         text = text.replace(' aria-label="Toggle hidden content"', "")  # it would hide the words of the summary
-        text = re.sub("(Show|Hide) code cell content", r"\1 the solution", text)
         page.write_text(text, encoding="utf-8")
 
 

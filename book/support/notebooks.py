@@ -17,13 +17,15 @@ import time
 import nbformat
 from nbclient import NotebookClient
 
+import cells
+
 BOOK = pathlib.Path(__file__).parents[1]
 COST = BOOK / "cost.json"
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = {"mystnb", "tags"}
+CELL_METADATA = {"index", "mystnb", "tags"}
 
 
 def normalize(notebook):
@@ -33,6 +35,7 @@ def normalize(notebook):
     for cell in notebook.cells:
         cell.metadata = nbformat.from_dict({k: v for k, v in sorted(cell.metadata.items()) if k in CELL_METADATA})
         if cell.cell_type == "code":
+            cells.fold(cell)
             for output in cell.outputs:
                 if "text/html" in output.get("data", {}):  # of a figure with widgets the form without a kernel is stored
                     output.data.pop("application/vnd.jupyter.widget-view+json", None)
