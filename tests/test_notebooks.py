@@ -13,6 +13,8 @@ import yaml
 ROOT = pathlib.Path(__file__).parents[1]
 BOOK = ROOT / "book"
 sys.path.insert(0, str(BOOK / "support"))
+import cells  # noqa: E402
+import claims  # noqa: E402
 import notebooks  # noqa: E402
 
 PATHS = sorted(BOOK.glob("*.ipynb"))
@@ -20,10 +22,11 @@ NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(BOOK.glob("*.md"))}
 CHAPTERS = [name for name in NOTEBOOKS if re.match(r"\d\d_", name)]
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
+SECOND_EDITION = [name for name in CHAPTERS if name < "09"]  # the others still have the form of the first
 every_chapter = pytest.mark.parametrize("name", CHAPTERS)
+every_recut_chapter = pytest.mark.parametrize("name", SECOND_EDITION)
 
 EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *(?:\(([^()\s]+)\))?")  # group 1: the label
-PROOF = re.compile(r"^✓ .* \| \(([^()\s]+)\)$", re.MULTILINE)
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|work|Users|private|var)/|\b[A-Z]:\\+(?:Users|Windows|Program)")
 
 
@@ -48,9 +51,17 @@ def labels(text):
     return [label for label in EQUATION.findall(text) if label]
 
 
-def proofs(name):
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
+
+
+def checks(name):
     stdout = [o.text for cell in code(name) for o in cell.outputs if o.output_type == "stream" and o.name == "stdout"]
-    return set(PROOF.findall("\n".join(stdout)))
+    return [check for check in map(claims.parse, "\n".join(stdout).splitlines()) if check]
+
+
+def proofs(name):
+    return {check.label for check in checks(name)} - {None}
 
 
 def test_the_book_has_chapters():
@@ -126,13 +137,25 @@ def test_torch_runs_on_one_thread_so_that_its_sums_are_the_same_everywhere(name)
 
 @every_notebook
 def test_every_equation_that_claims_something_is_proved_by_a_check_of_its_notebook(name):
-    claims = {label for label in labels(markdown(name)) if not label.startswith("def-")}
-    assert claims - proofs(name) == set()
+    claimed = {label for label in labels(markdown(name)) if not label.startswith("def-")}
+    assert claimed - proofs(name) == set()
 
 
 @every_notebook
 def test_every_check_that_proves_an_equation_names_one_of_its_notebook(name):
     assert proofs(name) - set(labels(markdown(name))) == set()
+
+
+@every_notebook
+def test_every_check_that_proves_an_equation_says_against_what(name):
+    assert [check.claim for check in checks(name) if check.label and not check.against] == []
+
+
+@every_notebook
+def test_an_equality_that_says_each_every_or_all_compares_entry_by_entry(name):
+    words = re.compile(r"\b(each|every|all)\b", re.IGNORECASE)
+    together = [check.claim for check in checks(name) if check.kind in {"equal", "equal within"} and words.search(check.claim)]
+    assert together == []
 
 
 @every_notebook
@@ -154,20 +177,76 @@ def test_a_label_stands_for_one_equation_or_figure_of_the_book():
     assert [label for label, count in collections.Counter(named).items() if count > 1] == []
 
 
-# The template
+# The template: the argument in front, the proof behind it
 
 
 @every_chapter
-def test_a_chapter_ends_with_what_we_learned_and_two_exercises_at_least(name):
+def test_a_chapter_ends_with_what_we_learned_and_exercises(name):
     headings = re.findall(r"^## (.+)$", markdown(name), re.MULTILINE)
     assert headings[-2:] == ["What we learned", "Exercises"]
-    assert len(re.findall(r"^\*\*Exercise \d", markdown(name), re.MULTILINE)) >= 2
 
 
-@every_chapter
+@every_notebook
+def test_a_fold_is_one_of_the_known_kinds(name):
+    hidden = [cell for cell in code(name) if any(tag.startswith("hide-") for tag in tags(cell))]
+    assert [cell.source for cell in hidden if not cells.kind(cell)] == []
+
+
+@every_notebook
+def test_a_cell_that_checks_is_folded_and_one_that_only_draws_too(name):
+    if name in CHAPTERS and name not in SECOND_EDITION:
+        pytest.skip("has the form of the first edition")
+    shown = [cell for cell in code(name) if not cells.kind(cell) and name != "intro"]
+    assert [cell.source for cell in shown if re.search(r"\bcheck_(equal|mean|bound|differs)\(|\.subplots\(", cell.source)] == []
+
+
+def shown_lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+@every_recut_chapter
+def test_the_argument_stands_in_front(name):
+    shown = [cell for cell in code(name) if not cells.kind(cell) and shown_lines(cell)]
+    lengths = sorted(len(shown_lines(cell)) for cell in shown)
+    words = len(re.sub(r"\$\$.+?\$\$", "", markdown(name), flags=re.DOTALL).split())
+    assert words / sum(lengths) >= 12
+    assert lengths[len(lengths) // 2] <= 6
+    assert [cell.source for cell in shown if len(shown_lines(cell)) > 20] == []
+
+
+@every_recut_chapter
+def test_no_line_of_code_is_wider_than_the_page(name):
+    assert [line for cell in code(name) for line in cell.source.splitlines() if len(line) > 79] == []
+
+
+@every_recut_chapter
+def test_a_chapter_says_what_one_needs_and_what_one_will_be_able_to_do(name):
+    opening = markdown(name).split("\n## ")[0]
+    assert "**You need**" in opening and "**Afterwards you can**" in opening
+
+
+@every_recut_chapter
+def test_there_are_four_graded_exercises_each_with_a_check_an_empty_answer_and_a_solution_that_passes(name):
+    cells_ = NOTEBOOKS[name].cells
+    starts = [i for i, cell in enumerate(cells_) if cell.source.startswith("**Exercise ")]
+    statements = [re.match(r"\*\*Exercise (\d+)\.(\d+)\*\* \((easy|medium|hard)\)\.", cells_[i].source) for i in starts]
+    assert [(int(s[1]), int(s[2])) for s in statements] == [(int(name[:2]), k + 1) for k in range(max(4, len(starts)))]
+    assert len({s[3] for s in statements}) > 1
+    for number, i in enumerate(starts, 1):
+        checker, answer, words, solution = cells_[i + 1 : i + 5]
+        assert "exercise" in tags(checker) and f'check_{number} = exercise("Exercise {int(name[:2])}.{number}"' in " ".join(checker.source.split()).replace("( ", "(")
+        assert "answer" in tags(answer) and answer.source.endswith(f"check_{number}(answer)") and "..." in answer.source
+        assert [o.text for o in answer.outputs] == [f"Exercise {int(name[:2])}.{number}: no answer yet.\n"]
+        assert "solution" in tags(words) and words.source.startswith(cells.SOLUTION[0]) and words.source.endswith(cells.SOLUTION[1])
+        assert "solution" in tags(solution) and f"check_{number}(answer)" in solution.source and "#" not in solution.source
+        printed = "".join(o.text for o in solution.outputs if o.output_type == "stream")
+        assert f"✓ Exercise {int(name[:2])}.{number}: the answer" in printed
+        assert re.search(r"^(?!✓).*\d", printed, re.MULTILINE), "a solution prints its number"
+
+
+@pytest.mark.parametrize("name", [name for name in CHAPTERS if name not in SECOND_EDITION])
 def test_every_exercise_is_followed_by_a_folded_solution_with_a_check(name):
-    cells = NOTEBOOKS[name].cells
-    for question, solution in zip(cells, cells[1:], strict=False):
+    for question, solution in zip(NOTEBOOKS[name].cells, NOTEBOOKS[name].cells[1:], strict=False):
         if question.cell_type == "markdown" and re.search(r"^\*\*Exercise \d", question.source, re.MULTILINE):
-            assert "hide-cell" in solution.metadata.get("tags", []), question.source
+            assert "solution" in tags(solution), question.source
             assert "check_" in solution.source, question.source

@@ -61,8 +61,33 @@ window.targets = {};
     if (event.key.startsWith("Arrow") && !event.target.matches("body, a")) event.stopPropagation();
   });
 
-  // Solutions are printed.
-  addEventListener("beforeprint", () => document.querySelectorAll(".tag_hide-cell details").forEach((e) => { e.open = true; }));
+  // Folds: a link into one opens it, one button opens them all, and what is not source code is printed.
+  const folds = [...document.querySelectorAll("article details")];
+  function reveal() {
+    const place = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!place || !place.closest("details")) return;
+    for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    place.scrollIntoView();
+  }
+  addEventListener("hashchange", reveal);
+  reveal();
+  if (folds.length > 1) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "unfold" });
+    const label = (open) => { button.textContent = open ? "Fold all" : "Unfold all"; button.setAttribute("aria-expanded", open); };
+    button.addEventListener("click", () => {
+      const open = button.getAttribute("aria-expanded") === "false";
+      folds.forEach((fold) => { fold.open = open; });
+      label(open);
+    });
+    label(false);
+    document.querySelector("article h1").after(button);
+  }
+  addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open ||= !fold.closest(".tag_hide-input"); }));
+
+  // On a narrow screen a figure's letters are small: a tap enlarges it inside a box that scrolls, another makes it fit again.
+  document.querySelectorAll(".bd-content figure img").forEach((image) => image.addEventListener("click", () => {
+    if (innerWidth < 576) image.closest("figure").classList.toggle("large");
+  }));
 
   // In the excerpts of search results a formula is read once.
   if (typeof Search !== "undefined") {
