@@ -16,20 +16,22 @@ import notebooks  # noqa: E402
 
 
 @pytest.mark.parametrize(
-    ("line", "claim", "demand", "kind", "label"),
+    ("line", "claim", "demand", "kind", "against", "label"),
     [
-        ("✓ a = b | equal within 1e-12 | (a-b)", "a = b", "equal within 1e-12", "equal within", "a-b"),
-        ("✓ a = b | equal within 1e-12", "a = b", "equal within 1e-12", "equal within", None),
-        ("✓ log p(x|z) at q | equal", "log p(x|z) at q", "equal", "equal", None),
-        ("✓ |x| | |y| | equal | (norms)", "|x| | |y|", "equal", "equal", "norms"),
-        ("✓ a | equal | b | bound holds | (c)", "a | equal | b", "bound holds", "bound holds", "c"),
-        ("✓ (of two) | bound holds", "(of two)", "bound holds", "bound holds", None),
-        ("✓ E | within 4 standard errors, n = 9 | (e)", "E", "within 4 standard errors, n = 9", "within 4 standard errors", "e"),
-        ("✓ σ for σ² | differs by more than 5e-01", "σ for σ²", "differs by more than 5e-01", "differs by more than", None),
+        ("✓ a = b | equal within 1e-12 | against SciPy | (a-b)", "a = b", "equal within 1e-12", "equal within", "SciPy", "a-b"),
+        ("✓ a = b | equal within 1e-12", "a = b", "equal within 1e-12", "equal within", None, None),
+        ("✓ each | each equal within 1e-12 | against b", "each", "each equal within 1e-12", "each equal within", "b", None),
+        ("✓ each | each equal | against b | (c)", "each", "each equal", "each equal", "b", "c"),
+        ("✓ log p(x|z) at q | equal", "log p(x|z) at q", "equal", "equal", None, None),
+        ("✓ |x| | |y| | equal | against p(x|z) (exact) | (n)", "|x| | |y|", "equal", "equal", "p(x|z) (exact)", "n"),
+        ("✓ a | equal | b | bound holds | against d | (c)", "a | equal | b", "bound holds", "bound holds", "d", "c"),
+        ("✓ (of two) | bound holds", "(of two)", "bound holds", "bound holds", None, None),
+        ("✓ E | within 4 standard errors, n = 9 | against a | (e)", "E", "within 4 standard errors, n = 9", "within 4 standard errors", "a", "e"),
+        ("✓ σ for σ² | differs by more than 5e-01", "σ for σ²", "differs by more than 5e-01", "differs by more than", None, None),
     ],
 )  # fmt: skip
-def test_a_line_is_read_from_the_right(line, claim, demand, kind, label):
-    assert claims.parse(line) == (claim, demand, kind, label)
+def test_a_line_is_read_from_the_right(line, claim, demand, kind, against, label):
+    assert claims.parse(line) == (claim, demand, kind, against, label)
 
 
 @pytest.mark.parametrize("line", ["", "5 ✓ of 6", "  ✓ a | equal", "a | equal"])
@@ -44,15 +46,18 @@ def test_a_line_that_no_check_prints_is_refused(line):
 
 
 def test_every_kind_of_check_prints_a_line_that_is_read_back(capsys):
-    check_equal("p(x|z)", 1, 1, tol=1e-9, proves="a")
+    check_equal("each of p(x|z)", 1, 1, tol=1e-9, each=True, against="x")
+    check_equal("p(x|z)", 1, 1, tol=1e-9, against="p(x|z) | z", proves="a")
+    check_equal("each", 1, 1, tol=0, each=True)
     check_equal("one", 1, 1, tol=0)
-    check_mean("mean", [-1, 1], 0, proves="b")
-    check_bound("bound", 0, 1, proves="c")
+    check_mean("mean", [-1, 1], 0, against="y", proves="b")
+    check_bound("bound", 0, 1, against="z", proves="c")
     check_differs("slip", 2, 1, by=0.5)
     checks = [claims.parse(line) for line in capsys.readouterr().out.splitlines()]
     assert [check.kind for check in checks] == list(claims.KINDS)
-    assert [check.claim for check in checks] == ["p(x|z)", "one", "mean", "bound", "slip"]
-    assert [check.label for check in checks] == ["a", None, "b", "c", None]
+    assert [check.claim for check in checks] == ["each of p(x|z)", "p(x|z)", "each", "one", "mean", "bound", "slip"]
+    assert [check.against for check in checks] == ["x", "p(x|z) | z", None, None, "y", "z", None]
+    assert [check.label for check in checks] == [None, "a", None, None, "b", "c", None]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from stored import NOTEBOOKS, ROOT, markdown
 
 ROWS = """() => [...document.querySelectorAll('table.checks tbody tr')].map(row => {
-  const [equation, claim, demand] = [...row.cells];
+  const [equation, claim, demand, against] = [...row.cells];
   const link = cell => cell.querySelector('a')?.getAttribute('href');
-  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent,
+  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent, against: against.textContent,
           proves: link(equation), place: link(claim)};
 })"""
 PLACES = """() => ({
@@ -58,13 +58,14 @@ def test_every_stored_check_is_one_row_and_leads_to_its_line_and_to_its_equation
         file = page.removeprefix("book/") + ".html"
         assert row["place"] == f"{file}#check-{number}"
         there = places(page)["checks"][f"check-{number}"]
+        words = f"✓ {row['claim']} | {row['demand']}" + (f" | against {row['against']}" if row["against"] else "")
         if label := re.search(r" \| \(([\w-]+)\)$", line):
-            assert f"✓ {row['claim']} | {row['demand']} | ({label[1]})" == line
+            assert f"{words} | ({label[1]})" == line
             assert there["text"] == line.replace(f"({label[1]})", row["equation"])
             assert row["proves"] == f"{file}#equation-{label[1]}" and there["equation"] == f"#equation-{label[1]}"
             assert places(page)["equations"][f"equation-{label[1]}"]["number"] == row["equation"]
         else:
-            assert f"✓ {row['claim']} | {row['demand']}" == line == there["text"]
+            assert words == line == there["text"]
             assert row["equation"] == "" and row["proves"] is there["equation"] is None
 
 
@@ -94,7 +95,7 @@ def test_the_totals_are_what_one_counts_in_the_notebooks(visit, origin):
     assert f"{definitions} more numbered equations are definitions" in article
     terms = "terms => terms.map(e => [e.textContent, e.nextElementSibling.textContent.trim()])"
     for kind, meaning in visit.tab.eval_on_selector_all("article dt", terms):
-        some = [line for line in lines if re.search(rf" \| {kind}(?! within)\b[^|]*( \| \([\w-]+\))?$", line)]
+        some = [line for line in lines if re.search(rf" \| {kind}(?! within)\b[^|]*( \| against .*)?( \| \([\w-]+\))?$", line)]
         proofs = sum(line.endswith(")") and " | (" in line for line in some)
         assert meaning.endswith(f" {len(some)} checks" + (f", {proofs} of them proofs of an equation." if proofs else ".")), kind
 
