@@ -188,7 +188,7 @@ def test_a_chapter_ends_with_what_we_learned_and_exercises(name):
 
 @every_notebook
 def test_a_fold_is_one_of_the_known_kinds(name):
-    hidden = [cell for cell in code(name) if any(tag.startswith("hide-") for tag in tags(cell))]
+    hidden = [cell for cell in code(name) if tags(cell) & {"hide-input", "hide-cell"}]
     assert [cell.source for cell in hidden if not cells.kind(cell)] == []
 
 

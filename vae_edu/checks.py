@@ -32,10 +32,10 @@ def check_equal(claim, left, right, tol, *, each=False, against=None, proves=Non
 def check_mean(claim, samples, expected, *, against=None, proves=None):
     """The mean of independent samples (n,) lies within 4 standard errors of expected."""
     samples, expected = _tensor(samples), _tensor(expected)
-    if samples.ndim != 1 or len(samples) < 2 or expected.ndim:
+    if samples.ndim != 1 or len(samples) < 2 or expected.numel() != 1:
         raise AssertionError(f"{claim}: samples must be (n,) with n ≥ 2 and expected one number, got {tuple(samples.shape)}")
     standard_error = samples.std().item() / math.sqrt(len(samples))
-    z = (samples.mean() - expected).item() / standard_error if standard_error > 0 else math.nan
+    z = (samples.mean().item() - expected.item()) / standard_error if standard_error > 0 else math.nan
     _verdict(
         abs(z) < 4, claim, f"within 4 standard errors, n = {len(samples)}", against, proves,
         f"mean {samples.mean().item():.6g} ± {standard_error:.2g}, expected {expected.item():.6g}, z = {z:.2f}",
