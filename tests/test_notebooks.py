@@ -192,11 +192,9 @@ def test_a_fold_is_one_of_the_known_kinds(name):
     assert [cell.source for cell in hidden if not cells.kind(cell)] == []
 
 
-@every_notebook
-def test_a_cell_that_checks_is_folded_and_one_that_only_draws_too(name):
-    if name in CHAPTERS and name not in SECOND_EDITION:
-        pytest.skip("has the form of the first edition")
-    shown = [cell for cell in code(name) if not cells.kind(cell) and name != "intro"]
+@every_recut_chapter
+def test_a_cell_that_checks_or_draws_is_folded(name):
+    shown = [cell for cell in code(name) if not cells.kind(cell)]
     assert [cell.source for cell in shown if re.search(r"\bcheck_(equal|mean|bound|differs)\(|\.subplots\(", cell.source)] == []
 
 
