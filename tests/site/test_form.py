@@ -1,0 +1,153 @@
+"""The form of a page: the argument in front, the proof one click away, and search that leads to the place."""
+
+import re
+
+import pytest
+from stored import NOTEBOOKS, PAGES, markdown
+
+CHAPTERS = [page for page in NOTEBOOKS if re.search(r"/\d\d_", page)]
+SECOND_EDITION = [page for page in CHAPTERS if re.search(r"/0[1-8]_", page)]  # the others still have the form of the first
+every_recut_chapter = pytest.mark.parametrize("page", SECOND_EDITION)
+
+SCROLLS = """what => [...document.querySelectorAll(what)].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+  .map(e => `${e.textContent.trim().slice(0, 60)}: ${e.scrollWidth} in ${e.clientWidth}`)"""
+SHARE = """() => {
+  const height = e => e.getBoundingClientRect().height;
+  const code = [...document.querySelectorAll('article div.cell_input')].filter(e => e.checkVisibility());
+  return code.reduce((sum, e) => sum + height(e), 0) / height(document.querySelector('article'));
+}"""
+
+
+@pytest.fixture
+def page_of(tab, origin):
+    """page_of(page): the tab, with all pictures of the page in their places."""
+
+    def page_of(page):
+        tab.goto(f"{origin}/{page}.html")
+        tab.wait_for_load_state("networkidle")
+        return tab
+
+    return page_of
+
+
+@every_recut_chapter
+def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_of, page):
+    tab = page_of(page)
+    assert tab.evaluate(SCROLLS, "article .katex-display") == []
+    tab.locator("button.unfold").click()
+    assert tab.evaluate(SCROLLS, "article div.cell_input pre") == []
+
+
+@every_recut_chapter
+def test_a_page_is_not_endless_and_code_is_at_most_a_fifth_of_it(page_of, page):
+    tab = page_of(page)
+    assert tab.evaluate("document.documentElement.scrollHeight") <= 15_000
+    assert tab.evaluate(SHARE) <= 0.2
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_folds_has_one_button_that_opens_and_closes_them_all(page_of, page):
+    tab = page_of(page)
+    folds, button = tab.locator("article details"), tab.locator("button.unfold")
+    assert button.count() == (folds.count() > 1)
+    if button.count():
+        states = "folds => new Set(folds.map(e => e.open)).size === 1 && folds[0].open"
+        for says, opened in (("Fold all", True), ("Unfold all", False)):
+            button.click()
+            assert button.inner_text() == says and button.get_attribute("aria-expanded") == str(opened).lower()
+            assert folds.evaluate_all(states) == opened
+
+
+@every_recut_chapter
+def test_a_fold_says_what_is_in_it(page_of, page):
+    words = page_of(page).locator("article details > summary").evaluate_all("all => all.map(e => e.innerText.trim())")
+    known = {"What is imported", "How it was checked", "How it is drawn", "How the answer is checked", "Solution"}
+    kinds = {"proof": "How it was checked", "plot": "How it is drawn", "exercise": "How the answer is checked"}
+    tags = [tag for cell in NOTEBOOKS[page].cells for tag in cell.metadata.get("tags", [])]
+    assert {kind: words.count(name) for kind, name in kinds.items()} == {kind: tags.count(kind) for kind in kinds}
+    assert words.count("Solution") == tags.count("exercise")  # words, code and output of each are in one fold
+    assert [name for name in words if name not in known and not name.endswith("?")] == []
+
+
+@every_recut_chapter
+def test_verdicts_stand_outside_of_the_folds_but_for_those_of_solutions(page_of, page):
+    outside = """all => all.filter(e => !e.checkVisibility() && e.closest("details:not(.hide)")?.firstElementChild.innerText !== "Solution")
+      .map(e => e.textContent)"""
+    verdicts = page_of(page).locator("article .check")
+    assert verdicts.count() > 10
+    assert verdicts.evaluate_all(outside) == []
+
+
+def test_without_scripts_a_fold_can_be_opened(visit, origin):
+    context = visit.tab.context.browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(f"{origin}/{SECOND_EDITION[0]}.html")
+    for words in ("How it was checked", "Solution"):
+        fold = tab.locator("article details", has=tab.get_by_text(words, exact=True)).first
+        inside = fold.locator("div.cell_input").first
+        assert not inside.is_visible()
+        fold.locator("summary").click()
+        assert inside.is_visible()
+    context.close()
+
+
+def test_a_link_into_a_fold_opens_it_also_while_the_page_is_open(page_of):
+    tab = page_of(SECOND_EDITION[0])
+    anchor = tab.locator("details .check").last.get_attribute("id")
+    tab.evaluate("anchor => { location.hash = anchor; }", anchor)
+    tab.locator(f"#{anchor}").wait_for(state="visible")
+
+
+# What students type, and the chapters of which one must be among the first three hits
+QUERIES = {
+    "autoencoder": {"01"},
+    "PCA": {"01"},
+    "bottleneck": {"01"},
+    "MSE": {"02"},
+    "blurry": {"02"},
+    "KL divergence": {"03", "06"},
+    "maximum likelihood": {"02", "03"},
+    "mode seeking": {"03", "05"},
+    "bits per dim": {"03", "13"},
+    "dequantization": {"03"},
+    "overfitting": {"04", "13"},
+    "prior": {"04", "11"},
+    "auto-decoder": {"04"},
+    "ELBO": {"05"},
+    "IWAE": {"05"},
+    "mean field": {"05"},
+    "logvar": {"06"},
+    "negative KL": {"06"},
+    "reparameterization trick": {"07"},
+    "REINFORCE": {"07"},
+    "minibatch": {"08"},
+    "doubly stochastic": {"08"},
+    "amortization": {"08", "09"},
+    "beta-VAE": {"09"},
+    "collapse": {"09", "12"},
+    "validation loss": {"13"},
+}
+
+
+@pytest.mark.parametrize(("query", "chapters"), QUERIES.items())
+def test_a_search_leads_to_the_right_chapter_and_to_the_place_in_it(tab, origin, query, chapters):
+    tab.goto(f"{origin}/search.html?q={query}")
+    tab.locator("#search-results li").first.wait_for()
+    tab.wait_for_timeout(300)
+    hits = tab.locator("#search-results li a").evaluate_all("all => all.map(e => e.getAttribute('href'))")[:3]
+    right = [hit for hit in hits if re.search(r"book/(\d\d)_", hit) and re.search(r"book/(\d\d)_", hit)[1] in chapters]
+    assert right, hits
+    assert any("#" in hit for hit in right), hits
+
+
+def test_every_entry_of_the_index_is_found_at_its_cell(html):
+    index = (html / "searchindex.js").read_text(encoding="utf-8")
+    entries = {entry for page in NOTEBOOKS for cell in NOTEBOOKS[page].cells for entry in cell.metadata.get("index", [])}
+    assert len(entries) >= 20
+    assert [entry for entry in entries if f'"{entry.lower()}"' not in index] == []
+
+
+def test_the_introduction_opens_with_something_that_moves(page_of):
+    tab = page_of("book/intro")
+    assert tab.locator(".moving svg").first.bounding_box()["y"] < 700
+    assert "generative model" in markdown("book/intro")
