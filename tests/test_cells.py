@@ -66,8 +66,8 @@ def test_a_solution_at_the_end_is_closed_and_one_without_words_has_its_own_fold(
 
 def test_entries_of_the_index_stand_before_their_words_and_after_the_title():
     for source, expected in (
-        ("## The bound\nWords", ["```{index} single: ! ELBO", "## The bound"]),
-        ("# The chapter\nWords", ["# The chapter", "```{index} single: ! ELBO", "Words"]),
+        ("## The bound\nWords", ["```{index} ! single: ELBO", "## The bound"]),
+        ("# The chapter\nWords", ["# The chapter", "```{index} ! single: ELBO", "Words"]),
     ):
         cell = cells.markdown(source) | {"metadata": {"index": ["ELBO"]}}
         (page,) = cells.for_the_page([cell])

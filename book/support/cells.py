@@ -49,7 +49,7 @@ def for_the_page(cells):
             open_solution = False
         if entries := cell["metadata"].get("index"):
             title, rest = cell["source"].partition("\n")[::2] if cell["source"].startswith("# ") else ("", cell["source"])
-            directives = "\n".join(f"```{{index}} single: ! {entry}\n```\n" for entry in entries)
+            directives = "\n".join(f"```{{index}} ! single: {entry}\n```\n" for entry in entries)
             cell = cell | {"source": f"{title}\n\n{directives}\n{rest}"}
         if found := kind(cell) if cell["cell_type"] == "code" else None:
             tags = [tag for tag in cell["metadata"]["tags"] if not (open_solution and tag == found.hidden)]

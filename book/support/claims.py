@@ -101,6 +101,11 @@ def table(name, header, rows, widths):
     return nodes.table("", group, classes=["colwidths-given", "longtable", name])
 
 
+def as_it_is(text):
+    """Without typographic quotes."""
+    return nodes.inline("", text, support_smartquotes=False)
+
+
 def link_to_equation(env, label):
     """The equation's number, once Sphinx knows it."""
     return pending_xref("", nodes.Text(label), refdomain="math", reftype="eq", reftarget=label, refdoc=env.docname)
@@ -189,7 +194,7 @@ class Claims(SphinxDirective):
         rows = []
         for number, check in enumerate(notebook.checks, 1):
             proves = link_to_equation(self.env, check.label) if check.label else ""
-            rows.append([proves, link_to_check(self.env, page, number, check.claim), check.demand, check.against or ""])
+            rows.append([proves, link_to_check(self.env, page, number, check.claim), check.demand, as_it_is(check.against or "")])
         return nodes.section(
             "",
             nodes.title("", "", *self.title(page)),

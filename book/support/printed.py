@@ -25,7 +25,7 @@ class MovingFigures(SphinxPostTransform):
 
 
 def bind(app, doctree, docname):
-    """Introduction, parts and chapters in their order; then what LaTeX would print badly; then no code behind a button."""
+    """Introduction, parts and chapters in their order; then what LaTeX would print badly; then no code of proofs and plots."""
     if app.builder.format != "latex":
         return
     book, chapters = doctree.next_node(nodes.section), {}
@@ -48,6 +48,10 @@ def bind(app, doctree, docname):
     for entry in doctree.findall(nodes.entry):
         if not entry.astext() and not entry.next_node(nodes.Referential):
             entry.clear()  # its empty paragraph would take a line
+    for raw in list(doctree.findall(nodes.raw)):
+        if raw["format"] == "html" and (summary := re.search("<summary>(.+?)</summary>", raw.astext())):
+            words = summary[1] if summary[1].endswith("?") else f"{summary[1]}."
+            raw.replace_self(nodes.paragraph("", "", nodes.strong("", words)))
     for cell in doctree.findall(nodes.container):
         if "tag_hide-input" in cell["classes"]:
             cell[:] = [child for child in cell if "cell_input" not in child["classes"]]
