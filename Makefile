@@ -1,21 +1,23 @@
-# make book · pdf · serve · lab · notebooks · test · clean
+# make book · pdf · serve · lab · student · notebooks · test · chapters-under · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
 JOBS ?= 2
+# For what a recipe's programs start themselves. The recipes name their programs in full: the make of macOS (3.81) looks for
+# them in the PATH that it was started with.
 export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book pdf tex serve lab notebooks test clean
+.PHONY: book pdf tex serve lab student notebooks test chapters-under clean
 
 book: $(READY)
-	jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
+	$(BIN)/jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
 	@echo "Open file://$(CURDIR)/_build/html/index.html, or run 'make serve'."
 
 PDF := variational-autoencoders-checked
 pdf: tex $(READY)
-	jupyter-book build --all -W -n --keep-going --builder latex .
+	$(BIN)/jupyter-book build --all -W -n --keep-going --builder latex .
 	@$(MAKE) -C _build/latex LATEXMKOPTS="-xelatex -quiet -interaction=nonstopmode -halt-on-error" $(PDF).pdf \
 	  || { grep -A 8 "^!" _build/latex/$(PDF).log; exit 1; }
 	@! grep "^Missing character" _build/latex/$(PDF).log  # a letter that would be invisible
@@ -26,20 +28,36 @@ tex:
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null && kpsewhich $(TEXFILES) >/dev/null \
 	  || { echo "make pdf needs XeLaTeX:"; grep "apt install.*xetex" README.md; exit 1; }
 
-serve: book
+serve: _build/html/index.html
 	@echo "Open http://localhost:8000 (Ctrl-C stops)."
-	@python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+	@$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+_build/html/index.html: $(wildcard book/*.ipynb book/*.md book/support/*.py book/support/static/book.*) _config.yml _toc.yml
+	@$(MAKE) book
 
 lab: $(READY)
-	jupyter lab book
+	$(BIN)/jupyter lab book
+
+student: $(READY)  ## the notebooks without their solutions, for a course
+	$(BIN)/python book/support/copies.py student
+	@echo "The notebooks in student/ have no solutions; their answer cells check as in the book."
 
 notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks CHAPTERS="book/01_autoencoder.ipynb"
-	python book/support/notebooks.py $(CHAPTERS)
+	$(BIN)/python book/support/notebooks.py $(CHAPTERS)
 
 test: $(READY)
-	pytest tests --ignore tests/site -n $(JOBS) --dist loadfile
-	pytest tests/site -n $(JOBS) --dist loadfile
-	pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope
+	$(BIN)/pytest tests --ignore tests/site -n $(JOBS) --dist loadfile
+	$(BIN)/pytest tests/site -n $(JOBS) --dist loadfile
+	$(BIN)/pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope
+
+# Every chapter's code under other versions, in an environment of its own: make chapters-under VERSIONS=.ci/lowest.txt
+VERSIONS ?= .ci/lowest.txt
+OTHER := .venv-$(basename $(notdir $(VERSIONS)))
+chapters-under:
+	@$(PYTHON) -m venv $(OTHER)
+	$(OTHER)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) -r $(VERSIONS)
+	$(OTHER)/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	$(OTHER)/bin/python .ci/run_chapters.py
 
 # The environment: built when missing, updated when one of these files changes.
 # TORCH_INDEX_URL: PyTorch's index of CPU builds; README says when to set it.
@@ -47,9 +65,9 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 	  || { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 …"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "python3 -m venv failed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
-	pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) -r requirements.txt
-	pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $(READY)
 
 clean:
-	rm -rf _build .venv
+	rm -rf _build .venv .venv-* student

@@ -52,20 +52,70 @@ def test_every_action_is_pinned_by_its_commit_and_says_which_version_that_is(pat
     assert [action for action in uses if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action)] == []
 
 
+def test_the_workflow_runs_every_chapter_under_colabs_versions_and_at_the_lower_bounds():
+    job = WORKFLOW["jobs"]["versions"]
+    (command,) = [step["run"] for step in job["steps"] if "run" in step]
+    assert command == "make chapters-under VERSIONS=.ci/${{ matrix.versions }}.txt"
+    ran = {entry["versions"]: entry["python"] for entry in job["strategy"]["matrix"]["include"]}
+    assert ran == {"colab": "3.13", "lowest": "3.11"}
+    assert WORKFLOW["jobs"]["pages"]["needs"] == WORKFLOW["jobs"]["colab"]["needs"] == ["book", "versions"]
+
+
+def bounds(lines):
+    return dict(re.match(r"([\w-]+)[=>]=([\d.]+)", line).groups() for line in lines if re.match(r"[\w-]+[=>]=", line))
+
+
+def test_the_lowest_versions_are_the_lower_bounds_of_the_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lower = bounds([*project["dependencies"], *sum(project["optional-dependencies"].values(), [])])
+    lowest = bounds((ROOT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines())
+
+    def number(version):
+        return tuple(map(int, f"{version}.0.0".split(".")[:3]))
+
+    assert {name: number(version) for name, version in lowest.items()} == {name: number(v) for name, v in lower.items()}
+
+
+def test_colabs_versions_are_within_the_bounds_of_the_package():
+    colab_has = bounds((ROOT / ".ci" / "colab.txt").read_text(encoding="utf-8").splitlines())
+    lowest = bounds((ROOT / ".ci" / "lowest.txt").read_text(encoding="utf-8").splitlines())
+    assert set(lowest) <= set(colab_has)
+    assert all([*map(int, colab_has[name].split("."))] >= [*map(int, low.split("."))] for name, low in lowest.items())
+
+
+def test_the_package_does_not_refuse_the_next_python():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == ">=3.11"
+
+
+# make
+
+
+def recipes():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
+    return [line.lstrip("\t@!- ") for line in makefile.splitlines() if line.startswith("\t")]
+
+
+def test_recipes_name_their_programs_in_full_since_an_old_make_does_not_export_its_path():
+    ours = re.compile(r"(?:^|[|&;]\s*)(pip|python3?|pytest|jupyter(?:-book)?)\s")
+    assert len(recipes()) > 15
+    assert [line for line in recipes() if ours.search(line)] == []
+
+
 def test_the_workflow_builds_and_tests_as_a_reader_does_with_small_wheels():
     job = WORKFLOW["jobs"]["book"]
     assert {"make book", "make test"} < {step.get("run") for step in job["steps"]}
     assert job["env"]["TORCH_INDEX_URL"] == "https://download.pytorch.org/whl/cpu"
 
 
-def test_the_workflow_may_write_only_after_the_tests_passed_on_a_push():
+def test_the_workflow_may_write_only_after_the_tests_passed_and_never_for_a_pull_request():
     assert WORKFLOW["permissions"] == {"contents": "read"}
     writing = {name: job for name, job in WORKFLOW["jobs"].items() if "permissions" in job}
     assert {name: job["permissions"] for name, job in writing.items()} == {
         "pages": {"pages": "write", "id-token": "write"},
         "colab": {"contents": "write"},
     }
-    assert all(job["needs"] == "book" and job["if"] == "github.event_name == 'push'" for job in writing.values())
+    assert all("book" in job["needs"] and job["if"] == "github.event_name != 'pull_request'" for job in writing.values())
 
 
 def test_the_workflow_takes_the_address_from_the_repository_that_runs_it():
@@ -82,7 +132,8 @@ def test_the_workflow_pushes_the_copies_as_a_branch_without_history(tmp_path):
 
     clone, remote = tmp_path / "clone", tmp_path / "remote"
     (clone / "book" / "support").mkdir(parents=True)
-    for path in [*NOTEBOOKS[:2], ROOT / "book" / "support" / "colab.py"]:
+    support = [ROOT / "book" / "support" / f"{name}.py" for name in ("cells", "colab", "copies")]
+    for path in [*NOTEBOOKS[:2], *support, ROOT / "book" / "references.bib"]:
         (clone / path.relative_to(ROOT)).write_bytes(path.read_bytes())
     git("init", "--quiet", "--bare", str(remote))
     git("init", "--quiet")
@@ -135,7 +186,7 @@ def test_a_copy_is_the_stored_notebook_after_one_more_cell(path):
     stored = json.loads(path.read_text(encoding="utf-8"))
     prepared = colab.prepare(copy.deepcopy(stored), ADDRESS)
     nbformat.validate(nbformat.from_dict(prepared))
-    assert prepared["cells"][1:] == stored["cells"]
+    assert prepared["cells"][1:] == stored["cells"]  # which copies.py has written out before
     assert {key: prepared[key] for key in prepared if key != "cells"} == {key: stored[key] for key in stored if key != "cells"}
     assert ADDRESS in prepared["cells"][0]["source"] and ADDRESS not in str(stored)
 
@@ -201,7 +252,9 @@ def test_binder_installs_the_same_pins_from_cpu_wheels_and_the_package():
     lines = (BINDER / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if not line.startswith("#")] == [
         f"--extra-index-url {WORKFLOW['jobs']['book']['env']['TORCH_INDEX_URL']}",
-        "-r ../requirements.txt",
+        "-c ../requirements.txt",
+        "-c ../constraints.txt",
+        *["numpy", "torch", "tqdm", "matplotlib", "scikit-learn", "scipy", "ipywidgets", "jupyterlab_myst"],
     ]
     assert os.access(BINDER / "postBuild", os.X_OK)
     assert "pip install --no-cache-dir --no-deps --editable ." in (BINDER / "postBuild").read_text(encoding="utf-8")

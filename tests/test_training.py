@@ -204,11 +204,44 @@ def test_history_plots_the_loss_under_its_label(stage):
     assert History("nats", [2.0, 1.0]).plot(ax) is ax
 
 
-def test_denormal_numbers_are_flushed_to_zero():
+SMALL = "float('5e-324') * float('1')"
+
+
+def test_importing_the_package_and_fitting_leave_denormal_numbers_alone():
+    fitted = TWO_FITS.replace("epochs=3)", "epochs=3, progress=False)")
+    for code in ("import vae_edu", fitted):
+        assert python(f"{code}\nprint({SMALL} > 0, end='')")[0] == "True"
+
+
+def test_while_fitting_denormal_numbers_are_flushed_to_zero():
     if not torch.set_flush_denormal(True):
         pytest.skip("this processor cannot flush denormal numbers")
-    halve = "(torch.tensor([2**20], dtype=torch.int32).view(torch.float32) / 2).view(torch.int32).item()"  # 1.5e-39 / 2
-    assert python(f"import vae_edu, torch; print({halve})")[0] == "0\n"
+    torch.set_flush_denormal(False)
+    x, _ = data.curve_toy(20, 0.1, seeded())
+    model, seen = build(VAE, x), []
+    loss = model.loss
+    model.loss = lambda *arguments: seen.append((torch.tensor(1e-30) * torch.tensor(1e-10)).item()) or loss(*arguments)
+    fit(model, x, epochs=1, progress=False)
+    assert seen == [0.0]
+    assert (torch.tensor(1e-30) * torch.tensor(1e-10)).item() > 0
+
+
+@any_stage
+def test_an_interrupted_fit_keeps_the_model_and_the_history(stage, capsys):
+    x, _ = data.curve_toy(20, 0.1, seeded())
+    model, whole = build(stage, x), build(stage, x)
+    calls, loss = iter(range(100)), model.loss
+
+    def interrupted(*arguments):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return loss(*arguments)
+
+    model.loss = interrupted
+    history = fit(model, x, epochs=5, batch_size=20, progress=False)
+    assert capsys.readouterr().out == "stopped after 2 epochs; the model keeps what it has learned\n"
+    assert history.loss == fit(whole, x, epochs=5, batch_size=20, progress=False).loss[:2]
+    assert not all(torch.equal(p, q) for p, q in zip(model.parameters(), build(stage, x).parameters(), strict=True))
 
 
 # Progress

@@ -136,7 +136,10 @@ def _show(kind, still, caption, alt, data, widget=None):
         text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
         page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source=source)
     forms = {"text/html": page + "</figure>", "image/png": base64.b64encode(_encode(still, "png")).decode(), "text/plain": alt}
-    display((widget._repr_mimebundle_() if widget else {}) | forms, raw=True)
+    if widget:  # by hand, since ipywidgets 7, which Colab keeps, has no function for it
+        view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+        forms = {"application/vnd.jupyter.widget-view+json": view} | forms
+    display(forms, raw=True)
 
 
 def _webp(figure):

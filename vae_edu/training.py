@@ -1,5 +1,6 @@
 """One training loop for all four stages."""
 
+import contextlib
 import copy
 import math
 import os
@@ -7,9 +8,6 @@ from dataclasses import dataclass, field
 
 import torch
 
-# A ReLU unit that dies leaves Adam's moments shrinking into denormal numbers, on which a processor
-# is many times slower. Worker threads inherit this setting when they start, so it comes at import.
-torch.set_flush_denormal(True)
 
 
 @dataclass
@@ -35,6 +33,8 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
     stay as they are. A free latent meets one gradient an epoch where the networks meet N/batch_size, so
     its learning rate is that many times larger. Same seed, same machine, same numbers.
 
+    Ctrl-C stops it: the model is as the last batch left it, and the History holds the epochs that were completed.
+
     Raises ValueError for data or settings that cannot work, and FloatingPointError when the loss stops
     being finite; the model then has the parameters from before the epoch that failed.
     """
@@ -59,7 +59,7 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
     from tqdm.auto import tqdm  # imported here: in a notebook it pulls in ipywidgets
 
     off = not progress or os.environ.get("TQDM_DISABLE", "0") != "0"  # in a notebook tqdm overlooks the variable
-    with tqdm(total=epochs, leave=False, unit="epoch", disable=off) as bar:
+    with tqdm(total=epochs, leave=False, unit="epoch", disable=off) as bar, _denormals_flushed(), _interruptible(history):
         for epoch in range(1, epochs + 1):
             before = copy.deepcopy(model.state_dict())
             total = torch.zeros((), dtype=x.dtype, device=device)
@@ -82,6 +82,28 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
             bar.set_postfix(loss=f"{mean_loss:.4g}", refresh=False)
             bar.update()
     return history
+
+
+@contextlib.contextmanager
+def _denormals_flushed():
+    """Round denormal numbers to 0, in this thread, and no longer afterwards.
+
+    A ReLU unit that dies leaves Adam's moments shrinking into denormal numbers, on which a processor is many times slower.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)  # its reach is the whole process: NumPy and Python, too
+
+
+@contextlib.contextmanager
+def _interruptible(history):
+    """Ctrl-C ends the training and loses nothing."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"stopped after {len(history.loss)} epochs; the model keeps what it has learned")
 
 
 def check_data(model, x):

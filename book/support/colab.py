@@ -1,15 +1,16 @@
 """Write copies of the notebooks for Colab: python book/support/colab.py ADDRESS FOLDER.
 
 Colab opens a notebook without the repository around it, so each copy starts with a cell that fetches the repository from
-ADDRESS and installs the package. The stored notebooks hold no address: a fork has its own. Needs nothing but Python.
+ADDRESS and installs the package; and it knows nothing of the book's cross-references and folds, so copies.py writes them
+out. The stored notebooks hold no address: a fork has its own. Needs nothing but Python.
 """
 
-import json
 import pathlib
 import re
 import sys
 
-BOOK = pathlib.Path(__file__).parents[1]
+import copies
+
 ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~-]+)*/(?P<owner>[\w.~-]+)/(?P<name>[\w.~-]+)", re.ASCII)
 # Editable: the chapters find the stored benchmarks next to the package. A running kernel does not notice an editable
 # install, hence the last line.
@@ -38,15 +39,10 @@ def parse(address):
 
 def prepare(notebook, address):
     """The notebook with one more cell, the first."""
-    source = CELL.format(address=address, folder=parse(address)["name"])
-    cell = {"cell_type": "code", "execution_count": None, "id": "install", "metadata": {}, "outputs": []}
-    return notebook | {"cells": [cell | {"source": source}, *notebook["cells"]]}
+    return copies.with_first_cell(notebook, CELL.format(address=address, folder=parse(address)["name"]))
 
 
 if __name__ == "__main__":
     address, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in sorted(BOOK.glob("*.ipynb")):
-        notebook = prepare(json.loads(path.read_text(encoding="utf-8")), address)
-        text = json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / path.name).write_text(text + "\n", encoding="utf-8")
+    written_out = copies.plain(copies.load())
+    copies.save({name: prepare(notebook, address) for name, notebook in written_out.items()}, folder)
