@@ -33,7 +33,7 @@ if __name__ == "__main__":
     import subprocess
 
     failed = []
-    for path in sorted(BOOK.glob("*.ipynb")):
+    for path in sorted(BOOK.glob("[!.]*.ipynb")):
         done = subprocess.run([sys.executable, __file__, str(path)], stdout=subprocess.DEVNULL)
         print(f"{path.name}: {'failed' if done.returncode else 'passed'}", flush=True)
         failed += [path.name] * bool(done.returncode)
