@@ -56,7 +56,7 @@ OTHER := .venv-$(basename $(notdir $(VERSIONS)))
 chapters-under:
 	@$(PYTHON) -m venv $(OTHER)
 	$(OTHER)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) -r $(VERSIONS)
-	$(OTHER)/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	$(OTHER)/bin/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	$(OTHER)/bin/python .ci/run_chapters.py
 
 # The environment: built when missing, updated when one of these files changes.

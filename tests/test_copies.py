@@ -49,11 +49,15 @@ def test_no_directive_role_or_label_is_left(name):
 
 @every_notebook
 def test_the_code_is_that_of_the_book(name):
-    code = [[cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"] for notebook in (STORED[name], PLAIN[name])]
+    code = [
+        [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"] for notebook in (STORED[name], PLAIN[name])
+    ]
     assert [re.sub(r"^#@title .*\n", "", source) for source in code[1]] == code[0]
 
 
-@pytest.mark.parametrize(("written", "read"), [(r"K{\"o}hler", "Köhler"), (r"Rol\'{\i}nek", "Rolínek"), ("{van den Oord}", "van den Oord")])
+@pytest.mark.parametrize(
+    ("written", "read"), [(r"K{\"o}hler", "Köhler"), (r"Rol\'{\i}nek", "Rolínek"), ("{van den Oord}", "van den Oord")]
+)
 def test_names_keep_their_letters(written, read):
     assert copies.plain_letters(written) == read
 

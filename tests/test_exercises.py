@@ -5,7 +5,9 @@ import torch
 
 from vae_edu.exercises import NotYet, exercise
 
-check = exercise("Exercise 6.1", 2.0, tol=1e-3, against="quadrature", mistakes={"the ½ is missing": 4.0, "the sign is lost": -2.0})
+check = exercise(
+    "Exercise 6.1", 2.0, tol=1e-3, against="quadrature", mistakes={"the ½ is missing": 4.0, "the sign is lost": -2.0}
+)
 
 
 def test_the_right_answer_prints_a_line_of_the_checks(capsys):

@@ -232,11 +232,19 @@ def test_there_are_four_graded_exercises_each_with_a_check_an_empty_answer_and_a
     assert len({s[3] for s in statements}) > 1
     for number, i in enumerate(starts, 1):
         checker, answer, words, solution = cells_[i + 1 : i + 5]
-        assert "exercise" in tags(checker) and f'check_{number} = exercise("Exercise {int(name[:2])}.{number}"' in " ".join(checker.source.split()).replace("( ", "(")
+        assert "exercise" in tags(checker) and f'check_{number} = exercise("Exercise {int(name[:2])}.{number}"' in " ".join(
+            checker.source.split()
+        ).replace("( ", "(")
         assert "answer" in tags(answer) and answer.source.endswith(f"check_{number}(answer)") and "..." in answer.source
         assert [o.text for o in answer.outputs] == [f"Exercise {int(name[:2])}.{number}: no answer yet.\n"]
-        assert "solution" in tags(words) and words.source.startswith(cells.SOLUTION[0]) and words.source.endswith(cells.SOLUTION[1])
-        assert "solution" in tags(solution) and f"check_{number}(answer)" in solution.source and not re.search(r"^ *#", solution.source, re.MULTILINE)
+        assert (
+            "solution" in tags(words) and words.source.startswith(cells.SOLUTION[0]) and words.source.endswith(cells.SOLUTION[1])
+        )
+        assert (
+            "solution" in tags(solution)
+            and f"check_{number}(answer)" in solution.source
+            and not re.search(r"^ *#", solution.source, re.MULTILINE)
+        )
         printed = "".join(o.text for o in solution.outputs if o.output_type == "stream")
         assert f"✓ Exercise {int(name[:2])}.{number}: the answer" in printed
         assert re.search(r"^(?!✓).*\d", printed, re.MULTILINE), "a solution prints its number"

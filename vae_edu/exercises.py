@@ -1,8 +1,8 @@
 """Answers that are checked: what a chapter's answer cells call.
 
-    check_1 = exercise("Exercise 1.1", right, tol=1e-6, against="PyTorch's KL", mistakes={"the ½ is missing": 2 * right})
-    answer = ...
-    check_1(answer)
+check_1 = exercise("Exercise 1.1", right, tol=1e-6, against="PyTorch's KL", mistakes={"the ½ is missing": 2 * right})
+answer = ...
+check_1(answer)
 """
 
 from vae_edu import checks

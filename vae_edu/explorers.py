@@ -53,7 +53,6 @@ def sweep(draw, values, *, label, caption, alt, start=0, says="{:.2f}".format):
             plt.close(figure)
     data = {"label": label, "values": [says(value) for value in values], "frames": frames, "start": start}
     _show("sweep", still, caption, alt, data, _widget(draw, values[0], values[-1], values[start], still, label, caption))
-    plt.close(still)
 
 
 def rerun(draw, low, high, *, value, label, caption, alt):
@@ -61,7 +60,6 @@ def rerun(draw, low, high, *, value, label, caption, alt):
     still = draw(value)
     line = f"{caption} This figure computes anew for every value: run the chapter, and a slider appears."
     _show("still", still, line, alt, None, _widget(draw, low, high, value, still, label, caption))
-    plt.close(still)
 
 
 def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, images=None):
@@ -103,7 +101,6 @@ def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, ima
     }
     _show("latent", still, caption, alt, data)
     plt.close(plane)
-    plt.close(still)
 
 
 def _widget(draw, low, high, value, still, label, caption):
@@ -136,10 +133,10 @@ def _show(kind, still, caption, alt, data, widget=None):
         text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
         page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source=source)
     forms = {"text/html": page + "</figure>", "image/png": base64.b64encode(_encode(still, "png")).decode(), "text/plain": alt}
-    if widget:  # by hand, since ipywidgets 7, which Colab keeps, has no function for it
-        view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
-        forms = {"application/vnd.jupyter.widget-view+json": view} | forms
+    if widget:  # by hand: ipywidgets 7, which Colab keeps, has no function for it
+        forms["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
     display(forms, raw=True)
+    plt.close(still)
 
 
 def _webp(figure):

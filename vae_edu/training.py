@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import torch
 
 
-
 @dataclass
 class History:
     """What ``fit`` measured: the training loss of each epoch, averaged over the epoch's data points."""

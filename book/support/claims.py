@@ -51,7 +51,9 @@ def parse(line):
     """The check that printed this line; None if none did. A claim may contain bars of its own."""
     if not line.startswith("✓ "):
         return None
-    text, against, label = re.fullmatch(r"✓ (.*?)(?: \| against ((?:(?! \| against ).)*?))?(?: \| \(([^()\s]+)\))?", line).groups()
+    text, against, label = re.fullmatch(
+        r"✓ (.*?)(?: \| against ((?:(?! \| against ).)*?))?(?: \| \(([^()\s]+)\))?", line
+    ).groups()
     claim, _, demand = text.rpartition(" | ")
     kind = next((kind for kind in KINDS if re.match(rf"{kind}\b", demand)), None)
     if not claim or kind is None:

@@ -16,7 +16,9 @@ import cells
 
 BOOK = pathlib.Path(__file__).parents[1]
 FORMULA = re.compile(r"\$\$(?P<formula>(?:[^$]|\\\$)+)\$\$ *\((?P<label>[^()\s]+)\)")
-BOX = re.compile(r"^:::+\{prf:(?P<kind>\w+)\} *(?P<title>[^\n]*)\n(?::label: *(?P<label>\S+)\n)?(?P<body>.*?)^:::+$", re.MULTILINE | re.DOTALL)
+BOX = re.compile(
+    r"^:::+\{prf:(?P<kind>\w+)\} *(?P<title>[^\n]*)\n(?::label: *(?P<label>\S+)\n)?(?P<body>.*?)^:::+$", re.MULTILINE | re.DOTALL
+)
 MOVING = re.compile(r'<figure class="moving[^>]*id="([^"]+)"')
 ENTRY = re.compile(r"@\w+\{(?P<key>\S+),(?P<fields>.*?)^\}", re.MULTILINE | re.DOTALL)
 ACCENT = {'"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", "v": "\u030c", "c": "\u0327"}
