@@ -42,10 +42,22 @@ def test_every_picture_is_there_and_moving_figures_are_pictures(tex):
 
 @every_notebook
 def test_every_solution_is_printed(chapters, page):
-    hidden = [cell for cell in NOTEBOOKS[page].cells if "hide-cell" in cell.metadata.get("tags", [])]
-    printed = re.findall(r"\{tag_hide-cell\}.*?\\end\{sphinxVerbatim\}", chapters[page], re.DOTALL)
-    assert len(printed) == len(hidden)
-    assert all("Solution" in code for code in printed)
+    code = [cell for cell in NOTEBOOKS[page].cells if "hide-cell" in cell.metadata.get("tags", [])]
+    words = [cell for cell in NOTEBOOKS[page].cells if cell.source.startswith("<details><summary>Solution</summary>")]
+    printed = re.findall(r"\{tag_(?:hide-cell|solution)\}.*?\\end\{sphinxVerbatim\}", chapters[page], re.DOTALL)
+    assert len(printed) == len(code)
+    assert chapters[page].count(r"\sphinxstylestrong{Solution.}") == len(words)
+    assert len(words) == len(code) or all("Solution" in source for source in printed)
+
+
+@every_notebook
+def test_the_code_of_proofs_and_plots_is_left_out_and_its_verdicts_are_not(chapters, page):
+    folded = [cell for cell in NOTEBOOKS[page].cells if {"proof", "plot"} & set(cell.metadata.get("tags", []))]
+    calls = {name for cell in folded for name in re.findall(r"check_\w+\(|\.subplots\(", cell.source)}
+    shown = [cell for cell in NOTEBOOKS[page].cells if cell.cell_type == "code" and cell not in folded]
+    calls -= {name for cell in shown for name in re.findall(r"check_\w+\(|\.subplots\(", cell.source)}
+    text = re.sub(r"\\PYG\{\w+\}\{([^{}]*)\}|\\", r"\1", chapters[page])
+    assert [name for name in calls if name in text] == []
 
 
 def test_the_caption_of_a_figure_that_moves_says_so(tex):
