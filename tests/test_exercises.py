@@ -1,5 +1,8 @@
 """exercises.py: an answer is right, or a mistake with a name, or neither; an empty one says so."""
 
+import re
+
+import numpy as np
 import pytest
 import torch
 
@@ -29,7 +32,17 @@ def test_a_common_mistake_is_called_by_its_name_and_the_right_answer_is_not_told
     assert "2.0" not in str(error.value)
 
 
-@pytest.mark.parametrize("wrong", [3.0, 2.003, [2.0, 2.0], float("nan"), float("inf")])
+@pytest.mark.parametrize("right", [2, [2.0], np.array([[2.0]]), torch.tensor([2.0], requires_grad=True)])
+def test_the_right_answer_may_come_in_any_form(right):
+    check(right)
+
+
+def test_an_answer_of_another_shape_is_told_so():
+    with pytest.raises(NotYet, match=re.escape("has the shape (2,), it should have ().")):
+        check([2.0, 2.0])
+
+
+@pytest.mark.parametrize("wrong", [3.0, 2.003, float("nan"), float("inf")])
 def test_another_wrong_answer_is_not_right_either(wrong):
     with pytest.raises(NotYet, match="not yet. No common mistake gives this."):
         check(wrong)

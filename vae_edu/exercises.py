@@ -33,14 +33,17 @@ def exercise(title, right, *, tol, against, mistakes=None, of=lambda answer: ans
         if value is None or value is ...:
             print(f"{title}: no answer yet.")
             return
+        value, wanted = checks._tensor(value).squeeze(), checks._tensor(right).squeeze()  # (1, n) and (n,) are the same
+        if value.shape != wanted.shape:
+            raise NotYet(f"✗ {title}: the answer has the shape {tuple(value.shape)}, it should have {tuple(wanted.shape)}.")
         if not _agree(value, right, tol):
             known = next((words for words, wrong in mistakes.items() if _agree(value, wrong, tol)), None)
             raise NotYet(f"✗ {title}: not yet. " + (f"It looks as if {known}." if known else "No common mistake gives this."))
-        checks.check_equal(f"{title}: the answer", value, right, tol, each=True, against=against)
+        checks.check_equal(f"{title}: the answer", value, wanted, tol, each=True, against=against)
 
     return check
 
 
 def _agree(value, right, tol):
-    value, right = checks._tensor(value), checks._tensor(right)
+    value, right = checks._tensor(value).squeeze(), checks._tensor(right).squeeze()
     return value.shape == right.shape and bool(((value - right).abs() <= tol * right.abs().where(right != 0, right + 1)).all())
