@@ -2,6 +2,8 @@
 
 import re
 
+import nbformat
+import pytest
 from stored import NOTEBOOKS, build
 
 ADDRESS = "https://github.com/owner/name"
@@ -26,3 +28,20 @@ def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repos
 def test_without_an_address_no_page_links_a_repository(html):
     found = links(html)
     assert len(found) > len(NOTEBOOKS) and not any(found.values())
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_what_the_download_button_gives_says_how_to_get_the_package_and_reads_by_itself(html, page):
+    downloaded = nbformat.read(html / "_sources" / f"{page}.ipynb", as_version=4)
+    assert downloaded.cells[0].id == "needs" and "make lab" in downloaded.cells[0].source
+    words = "\n".join(cell.source for cell in downloaded.cells if cell.cell_type == "markdown")
+    assert re.findall(r":::.*|\{[a-z:]+\}`[^`]*`", words) == []
+
+
+def test_the_numbers_of_equations_in_a_download_are_those_of_the_page(html):
+    """copies.py counts by itself, since Colab's copies are made without Sphinx."""
+    for page in NOTEBOOKS:
+        shown = re.findall(r'<span class="eqno">\(([^)<]*)\)', (html / f"{page}.html").read_text(encoding="utf-8"))
+        downloaded = nbformat.read(html / "_sources" / f"{page}.ipynb", as_version=4)
+        words = "\n".join(cell.source for cell in downloaded.cells if cell.cell_type == "markdown")
+        assert re.findall(r"\\tag\{([^}]*)\}", words) == shown, page
