@@ -1,4 +1,4 @@
-"""The table of chapter 13: held-out log-likelihood of dequantized digits, in nats per image, for six models.
+"""The table of chapter 15: held-out log-likelihood of dequantized digits, in nats per image, for six models.
 
     OMP_NUM_THREADS=1 python benchmarks/held_out_likelihood.py
 

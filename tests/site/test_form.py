@@ -109,10 +109,10 @@ QUERIES = {
     "KL divergence": {"03", "06"},
     "maximum likelihood": {"02", "03"},
     "mode seeking": {"03", "05"},
-    "bits per dim": {"03", "13"},
+    "bits per dim": {"03", "15"},
     "dequantization": {"03"},
-    "overfitting": {"04", "13"},
-    "prior": {"04", "11"},
+    "overfitting": {"04", "15"},
+    "prior": {"04", "13"},
     "auto-decoder": {"04"},
     "ELBO": {"05"},
     "IWAE": {"05"},
@@ -123,10 +123,10 @@ QUERIES = {
     "REINFORCE": {"07"},
     "minibatch": {"08"},
     "doubly stochastic": {"08"},
-    "amortization": {"08", "09"},
-    "beta-VAE": {"09"},
-    "collapse": {"09", "12"},
-    "validation loss": {"13"},
+    "amortization": {"08", "11"},
+    "beta-VAE": {"10"},
+    "collapse": {"10", "14"},
+    "validation loss": {"15"},
 }
 
 

@@ -105,7 +105,7 @@ def test_in_chapter_9_a_figure_that_trains_says_that_it_needs_a_kernel(tab, orig
 
 
 def test_in_chapter_11_the_prior_reaches_holes_in_which_no_image_is(tab, origin, move):
-    tab.goto(f"{origin}/book/11_prior_and_latent_space.html")
+    tab.goto(f"{origin}/book/13_prior_and_latent_space.html")
     steps = [0.4 * k for k in range(-7, 8)]
     readings = [move(z1, z2) for z1 in steps for z2 in steps if z1 * z1 + z2 * z2 < 9]
     holes = [log_q < log_p - 2.3 for *_, log_p, log_q in readings]
