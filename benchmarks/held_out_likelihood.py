@@ -1,14 +1,24 @@
-"""The table of chapter 15: held-out log-likelihood of dequantized digits, in nats per image, for six models.
+"""The tables of chapter 15: held-out log-likelihood of dequantized digits, in nats, image by image.
 
     OMP_NUM_THREADS=1 python benchmarks/held_out_likelihood.py
 
-Everything is computed for three seeds, each with its own 80/20 split, dequantization noise and initial weights. The
-epochs and the noise on the encoder's input were set after four trials on the split of seed 0; seeds 1 and 2 had no part
-in it, and no test image stops any training. Writes held_out_likelihood.json beside this file, again after every model,
-so that an interrupted run leaves what it has. About ten minutes on one core.
+Five experiments, in this order. Nothing is chosen on an image that is reported, and no test image stops a training.
+
+curves    ELBO during 400 epochs, training and validation images, without and with noise on the encoder's input
+choice    which noise, by the likelihood of validation images: 288 of the 1438 training images of each split
+table     every model, trained on all 1438, on the 359 test images; three splits, each with its own u, weights and noise
+luck      the first split again, with other weights and noise of training
+annealed  annealed importance sampling beside importance weights; on images drawn from the model also from above
+folds     every image scored by a model that has not seen it: seven random folds, or seven of two writers' sheets each
+
+The number of epochs, the widths and the ten components were fixed beforehand, by the time that they take. Writes
+held_out_likelihood.json beside this file, again after every model, so that an interrupted run leaves what it has.
+About twenty minutes on one core.
 """
 
+import itertools
 import json
+import math
 import os
 import pathlib
 import platform
@@ -20,11 +30,17 @@ import torch
 from sklearn.decomposition import FactorAnalysis
 from sklearn.mixture import GaussianMixture
 
-from vae_edu import VAE, Decoder, GaussianEncoder, data, evaluation, fit, gaussian, linear_gaussian
+from vae_edu import VAE, Decoder, GaussianEncoder, data, estimators, evaluation, fit, gaussian, linear_gaussian
 
-SEEDS, LATENTS, HIDDEN = (0, 1, 2), (2, 8, 16), (256, 256)
-EPOCHS, LR, INPUT_NOISE = 400, 2e-3, 0.1
-K, COPIES = 5000, 20  # importance weights an image; draws of u that the closed-form and EM models are fitted to
+SPLITS, SEEDS, LATENTS, HIDDEN = (0, 1, 2), (0, 1, 2), (2, 8, 16), (256, 256)
+EPOCHS, LR, NOISES = 150, 3e-3, (0.0, 0.1)
+FOLDS = 4
+COPIES = 10  # draws of u for each training image that the closed-form and EM models are fitted to
+K, WIDER, REFINE = 1000, 1.4, 100  # importance weights an image; factor on q's std; steps that refine q for an image
+ANNEALED = {"images": 30, "steps": 500, "chains": 8}
+# The labels spell one form of 130 digits fourteen times (a few are missing): where each sheet begins
+SHEETS = (0, 130, 256, 386, 516, 646, 776, 906, 1029, 1157, 1287, 1415, 1545, 1667, 1797)
+KINDS = {"VAE, one σ": 0.15, "VAE, one σ per pixel": [0.15] * 64}
 PATH = pathlib.Path(__file__).with_suffix(".json")
 
 
@@ -45,14 +61,14 @@ class DequantizedVAE(VAE):
 
 
 class Watched(DequantizedVAE):
-    """Keeps the ELBO of some training and of all test images, every 10 epochs, while fit is at work."""
+    """Keeps [epoch, ELBO of each of two sets of images] every 10 epochs, while fit is at work."""
 
-    def watch(self, train, test, batches):
-        self.watched, self.every, self.calls, self.curve = (train, test), 10 * batches, 0, []
+    def watch(self, sets, batches):
+        self.sets, self.every, self.calls, self.curve = sets, 10 * batches, 0, []
 
     def loss(self, x, index=None, generator=None):
         if self.calls % self.every == 0:
-            values = [evaluation.held_out_elbo(self, y, 20, seeded(0)).value.item() for y in self.watched]
+            values = [evaluation.held_out_elbo(self, y, 20, seeded(0)).value.item() for y in self.sets]
             self.curve.append([10 * self.calls // self.every, *(round(v, 2) for v in values)])
         self.calls += 1
         return super().loss(x, index, generator)
@@ -62,85 +78,209 @@ def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
-def vae(m, per_pixel, seed, kind=DequantizedVAE, input_noise=INPUT_NOISE):
+def vae(m, sigma_dec, seed, input_noise, kind=DequantizedVAE):
     generator = seeded(seed)
-    sigma_dec = torch.full((64,), 0.15) if per_pixel else 0.15
-    decoder = Decoder(m, 64, HIDDEN, sigma_dec=sigma_dec, learn_sigma=True, generator=generator)
+    decoder = Decoder(m, 64, HIDDEN, sigma_dec=torch.tensor(sigma_dec), learn_sigma=True, generator=generator)
     return kind(GaussianEncoder(64, m, HIDDEN, generator=generator), decoder, input_noise)
 
 
-def table(seeds, epochs, k, note):
-    """Every model for every seed: note(row, samples) is called with each result."""
-    for seed in seeds:
-        train, test = data.split(data.digits(), seed=seed)
-        y_test = data.dequantize(test.x, seeded(100 + seed))  # the same for every model
-        copies = data.dequantize(train.x.repeat(COPIES, 1), seeded(200 + seed)).double()
-
-        def report(model, m, log_p, start, samples, seed=seed, **more):
-            log_p = torch.as_tensor(log_p, dtype=torch.float64)
-            value, error = log_p.mean().item(), (log_p.std() / len(log_p) ** 0.5).item()
-            row = {"model": model, "m": m, "seed": seed, "value": round(value, 2), "standard_error": round(error, 2)}
-            note(row | more | {"seconds": round(time.process_time() - start, 1)}, samples)
-
-        def normal(mean, covariance, n=10):
-            factor = torch.linalg.cholesky(covariance)
-            return mean + torch.randn(n, 64, generator=seeded(3), dtype=torch.float64) @ factor.T
-
-        start = time.process_time()
-        density = torch.distributions.MultivariateNormal(copies.mean(0), copies.T.cov(correction=0))
-        report(
-            "Gaussian, full covariance",
-            None,
-            density.log_prob(y_test.double()),
-            start,
-            normal(density.mean, density.covariance_matrix),
-        )
-        for m in LATENTS:
-            start = time.process_time()
-            W, b, sigma = ppca = linear_gaussian.max_likelihood(copies, m)
-            covariance = W @ W.T + sigma**2 * torch.eye(64, dtype=torch.float64)
-            log_p = linear_gaussian.log_marginal(y_test.double(), *ppca)
-            report("pPCA", m, log_p, start, normal(b, covariance), smallest_sigma=round(sigma.item(), 5))
-        for m in LATENTS:
-            start = time.process_time()
-            fa = FactorAnalysis(m, svd_method="lapack", max_iter=2000, tol=1e-3).fit(copies.numpy())
-            drawn = normal(torch.as_tensor(fa.mean_), torch.as_tensor(fa.get_covariance()))
-            smallest = round(float(np.sqrt(fa.noise_variance_.min())), 5)
-            report("factor analysis", m, fa.score_samples(y_test.double().numpy()), start, drawn, smallest_sigma=smallest)
-        start = time.process_time()
-        mixture = GaussianMixture(10, random_state=seed, max_iter=200).fit(copies.numpy())
-        drawn = torch.as_tensor(np.random.default_rng(3).permutation(mixture.sample(200)[0])[:10])
-        report("mixture of 10 Gaussians", None, mixture.score_samples(y_test.double().numpy()), start, drawn)
-        for per_pixel in (False, True):
-            for m in LATENTS:
-                start = time.process_time()
-                model = vae(m, per_pixel, seed)
-                fit(model, train.x, epochs=epochs, lr=LR, seed=seed, progress=False)
-                log_p = evaluation.log_likelihoods(model, y_test, k, seeded(300 + seed))
-                with torch.no_grad():
-                    mean = model.decode(torch.randn(10, m, generator=seeded(3)))
-                    drawn = gaussian.sample(mean, model.decoder.log_sigma, seeded(4))
-                more = {
-                    "elbo": round(evaluation.held_out_elbo(model, y_test, 100, seeded(400 + seed)).value.item(), 2),
-                    "train_elbo": round(
-                        evaluation.held_out_elbo(model, copies[: len(train.x)].float(), 20, seeded(0)).value.item(), 2
-                    ),
-                    "smallest_sigma": round(model.decoder.log_sigma.exp().min().item(), 5),
-                }
-                report("VAE, one σ per pixel" if per_pixel else "VAE, one σ", m, log_p, start, drawn, **more)
+def refined(model, y, steps, generator, draws=4, lr=0.03):
+    """q of each image, improved by Adam on its own ELBO, from where the encoder puts it: mean and log_std, (N, m) each."""
+    q = [t.detach().clone().requires_grad_() for t in model.encode(y)]
+    optimizer = torch.optim.Adam(q, lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    for _ in range(steps):
+        z = gaussian.sample(q[0].expand(draws, *q[0].shape), q[1], generator)
+        elbo = model.decoder.log_likelihood(y, z).mean(0) - gaussian.kl_divergence(*q)
+        q[0].grad, q[1].grad = torch.autograd.grad(-elbo.sum(), q)
+        optimizer.step()
+        schedule.step()
+    return [t.detach() for t in q]
 
 
-def learning_curves(epochs):
-    """[epoch, training ELBO, test ELBO] without and with noise on the encoder's input; m = 8, one σ per pixel, seed 0."""
-    train, test = data.split(data.digits())
-    y_train, y_test = (data.dequantize(part.x, seeded(100)) for part in (train, test))
-    curves = {}
-    for noise in (0.0, INPUT_NOISE):
-        model = vae(8, True, 0, Watched, noise)
-        model.watch(y_train[: len(y_test)], y_test, -(-len(train.x) // 128))
-        fit(model, train.x, epochs=epochs, lr=LR, progress=False)
-        curves[f"{noise:g}"] = model.curve
-    return curves
+def scores(model, y, k, seed):
+    """log p of each image, with q refined and widened; and means over the images that show what is left of the bias."""
+    mean, log_std = refined(model, y, REFINE, seeded(seed))
+    ratios = estimators.elbo(
+        model.decoder.log_likelihood, y, mean, log_std + math.log(WIDER), k, seeded(seed + 1)
+    ).log_ratio
+    half = ratios.unflatten(0, (2, k // 2)).logsumexp(1) - math.log(k // 2)
+    encoders = evaluation.log_likelihoods(model, y, k, seeded(seed + 2)).mean()  # its q as it is
+    elbo = evaluation.held_out_elbo(model, y, 100, seeded(seed + 3)).value
+    means = {"half_K": half.mean(), "encoders_q": encoders, "elbo": elbo}
+    return ratios.logsumexp(0) - math.log(k), {name: round(v.item(), 3) for name, v in means.items()}
+
+
+def gaussians(x, y, latents, seed):
+    """(model, m, log p of y, ten draws, smallest σ) of everything that is fitted to x, dequantized, without a gradient."""
+    normal = torch.distributions.MultivariateNormal
+    x, y = x.double(), y.double()
+
+    def drawn(mean, covariance):
+        factor = torch.linalg.cholesky(torch.as_tensor(covariance))
+        return torch.as_tensor(mean) + torch.randn(10, 64, generator=seeded(3), dtype=torch.float64) @ factor.T
+
+    full = normal(x.mean(0), x.T.cov(correction=0))
+    yield "Gaussian, full covariance", None, full.log_prob(y), drawn(full.mean, full.covariance_matrix), None
+    for m in latents:
+        W, b, sigma = ppca = linear_gaussian.max_likelihood(x, m)
+        covariance = W @ W.T + sigma**2 * torch.eye(64, dtype=torch.float64)
+        yield "pPCA", m, linear_gaussian.log_marginal(y, *ppca), drawn(b, covariance), sigma.item()
+    for m in latents:
+        fa = FactorAnalysis(m, svd_method="lapack", max_iter=1000, tol=1.0).fit(x.numpy())
+        log_p = torch.as_tensor(fa.score_samples(y.numpy()))
+        yield "factor analysis", m, log_p, drawn(fa.mean_, fa.get_covariance()), fa.noise_variance_.min() ** 0.5
+    mixture = GaussianMixture(10, random_state=seed, max_iter=200).fit(x.numpy())
+    draws = np.random.default_rng(3).permutation(mixture.sample(200)[0])[:10]
+    yield "mixture of 10 Gaussians", None, torch.as_tensor(mixture.score_samples(y.numpy())), torch.as_tensor(draws), None
+
+
+class Run:
+    """The experiments, one method each; every result goes to ``self.result`` and at once to the file."""
+
+    def __init__(self, path, epochs, k, splits, seeds, annealed):
+        self.path, self.epochs, self.k, self.splits, self.seeds, self.annealed = path, epochs, k, splits, seeds, annealed
+        self.digits = data.digits()
+        self.models, self.noise = {}, {}
+        settings = {"splits": splits, "seeds": seeds, "latents": LATENTS, "hidden": HIDDEN, "epochs": epochs, "lr": LR}
+        settings |= {"noises": NOISES, "K": k, "wider": WIDER, "refine": REFINE, "copies": COPIES}
+        machine = {"processor": processor(), "cores": os.cpu_count(), "threads": 1}
+        machine |= {"python": platform.python_version(), "torch": torch.__version__}
+        self.result = {"settings": settings | {"annealed": annealed, "sheets": SHEETS}, "machine": machine}
+        self.result |= {"complete": False, "seconds": 0, "samples": {}}
+        self.result |= {name: [] for name in ("curves", "choice", "table", "luck", "annealed", "folds")}
+
+    def note(self, experiment, row, log_p=None):
+        if log_p is not None:
+            row = row | {"value": round(log_p.mean().item(), 3), "log_p": [round(v, 2) for v in log_p.tolist()]}
+        self.result[experiment].append(row)
+        print(round(time.process_time()), experiment, *(v for v in row.values() if not isinstance(v, list)), flush=True)
+        self.write()
+
+    def write(self):
+        self.result["seconds"] = round(time.process_time())
+        dump = lambda value: json.dumps(value, ensure_ascii=False, separators=(",", ":"))  # noqa: E731
+        lines = []
+        for key, value in self.result.items():  # a row a line
+            rows = isinstance(value, list) and value
+            lines.append(f'"{key}":' + ("[\n" + ",\n".join(map(dump, value)) + "\n]" if rows else dump(value)))
+        self.path.write_text("{" + ",\n".join(lines) + "}\n", encoding="utf-8")
+
+    def sets(self, split):
+        """Training and test images; the first 288 of the training images, in their random order, are for validation."""
+        train, test = data.split(self.digits, seed=split)
+        return train.x[288:], train.x[:288], train.x, data.dequantize(test.x, seeded(100 + split))
+
+    def trained(self, kind, m, seed, x, noise):
+        model = vae(m, KINDS[kind], seed, noise)
+        fit(model, x, epochs=self.epochs, lr=LR, seed=seed, progress=False)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        return model
+
+    def curves(self):
+        split = self.splits[0]
+        train, validation, *_ = self.sets(split)
+        for noise in NOISES:
+            watched = [data.dequantize(x, seeded(500)) for x in (train[:288], validation)]
+            model = vae(8, KINDS["VAE, one σ per pixel"], split, noise, Watched)
+            model.watch(watched, math.ceil(len(train) / 128))
+            fit(model, train, epochs=2 * self.epochs, lr=LR, seed=split, progress=False)
+            self.note("curves", {"split": split, "noise": noise, "curve": model.curve})
+
+    def choice(self):
+        for split, kind in itertools.product(self.splits, KINDS):
+            train, validation, *_ = self.sets(split)
+            y_train, y = data.dequantize(train[:288], seeded(500)), data.dequantize(validation, seeded(600 + split))
+            found = {}
+            for noise in NOISES:
+                model = self.trained(kind, 8, split, train, noise)
+                found[noise] = evaluation.log_likelihoods(model, y, 500, seeded(7)).mean().item()
+                elbos = [evaluation.held_out_elbo(model, v, 50, seeded(8)).value.item() for v in (y_train, y)]
+                row = {"split": split, "model": kind, "noise": noise, "validation": round(found[noise], 2)}
+                self.note("choice", row | {"train_elbo": round(elbos[0], 2), "validation_elbo": round(elbos[1], 2)})
+            self.noise[split, kind] = max(found, key=found.get)
+
+    def vae_row(self, experiment, split, kind, m, seed):
+        _, _, train, y = self.sets(split)
+        model = self.trained(kind, m, seed, train, self.noise[split, kind])
+        log_p, more = scores(model, y, self.k, 1000 + 10 * seed)
+        row = {"model": kind, "m": m, "split": split, "seed": seed} | more
+        self.note(experiment, row | {"sigma": [round(s, 5) for s in model.decoder.log_sigma.exp().reshape(-1).tolist()]}, log_p)
+        return model
+
+    def table(self):
+        for split in self.splits:
+            _, _, train, y = self.sets(split)
+            copies = data.dequantize(train.repeat(COPIES, 1), seeded(200 + split))
+            for name, m, log_p, drawn, sigma in gaussians(copies, y, LATENTS, split):
+                row = {"model": name, "m": m, "split": split, "seed": split}
+                self.note("table", row | ({"smallest_sigma": round(sigma, 5)} if sigma else {}), log_p)
+                self.keep_samples(row, drawn)
+            for kind, m in itertools.product(KINDS, LATENTS):
+                model = self.models[split, kind, m] = self.vae_row("table", split, kind, m, split)
+                mean = model.decode(torch.randn(10, m, generator=seeded(3)))
+                drawn = gaussian.sample(mean, model.decoder.log_sigma, seeded(4))
+                self.keep_samples({"model": kind, "m": m, "split": split}, drawn)
+
+    def keep_samples(self, row, drawn):
+        if row["split"] == self.splits[0] and row["m"] in (None, 8):
+            self.result["samples"][row["model"]] = [" ".join(f"{v:.2f}" for v in image) for image in drawn.tolist()]
+
+    def luck(self):
+        for kind, m, seed in itertools.product(KINDS, LATENTS[1:], self.seeds):
+            if seed != self.splits[0]:  # that one is in the table
+                self.vae_row("luck", self.splits[0], kind, m, seed)
+
+    def anneal(self):
+        n, steps, chains = self.annealed.values()
+        split = self.splits[0]
+        y = self.sets(split)[-1][:n]
+        for kind, m in itertools.product(KINDS, LATENTS[:2]):
+            model = self.models[split, kind, m]
+            z = torch.randn(n, m, generator=seeded(20))
+            drawn = gaussian.sample(model.decode(z), model.decoder.log_sigma, seeded(21))
+
+            def run(x, start=None, model=model, m=m):
+                chains_ = chains if start is None else len(start)
+                return estimators.annealed_importance(
+                    model.decoder.log_likelihood, x, m, steps, chains_, seeded(22), start=start
+                )
+
+            for images, x in (("test", y), ("drawn", drawn)):
+                up = run(x)
+                found = {"annealed": up.logsumexp(0) - math.log(chains), "annealed_mean": up.mean(0)}
+                found["importance"], _ = scores(model, x, self.k, 1000)
+                if images == "drawn":  # its z is an exact posterior sample
+                    found["from_above"] = run(x, z.expand(2, n, m)).mean(0)
+                row = {"model": kind, "m": m, "split": split, "images": images}
+                self.note("annealed", row | {name: [round(v, 2) for v in values.tolist()] for name, values in found.items()})
+
+    def folds(self):
+        n, kind = len(self.digits.x), "VAE, one σ per pixel"
+        y = data.dequantize(self.digits.x, seeded(100))
+        sheet = torch.bucketize(torch.arange(n), torch.tensor(SHEETS[1:]), right=True)
+        ways = {"sheets": sheet * FOLDS // 14, "random": torch.randperm(n, generator=seeded(0)) * FOLDS // n}
+        for name, fold in ways.items():
+            found = {}
+            for k in range(FOLDS):
+                x, out = self.digits.x[fold != k], fold == k
+                for model, m, log_p, *_ in gaussians(data.dequantize(x.repeat(COPIES, 1), seeded(200)), y[out], (8,), 0):
+                    found.setdefault((model, m), torch.zeros(n))[out] = log_p.float()
+            for (model, m), log_p in found.items():
+                self.note("folds", {"model": model, "m": m, "folds": name}, log_p)
+        for name, fold in ways.items():
+            log_p = torch.zeros(n)
+            for k in range(FOLDS):
+                model = self.trained(kind, 8, k, self.digits.x[fold != k], self.noise[self.splits[0], kind])
+                log_p[fold == k], _ = scores(model, y[fold == k], self.k, 1000)
+            self.note("folds", {"model": kind, "m": 8, "folds": name}, log_p)
+
+    def all(self):
+        for experiment in (self.choice, self.table, self.anneal, self.luck, self.folds, self.curves):
+            experiment()
+        self.result["complete"] = True
+        self.write()
 
 
 def processor():
@@ -151,45 +291,9 @@ def processor():
         return platform.processor() or platform.machine()
 
 
-def main(seeds=SEEDS, epochs=EPOCHS, k=K, path=PATH):
-    torch.set_num_threads(1)
-    settings = {
-        "seeds": seeds,
-        "epochs": epochs,
-        "lr": LR,
-        "hidden": HIDDEN,
-        "input_noise": INPUT_NOISE,
-        "K": k,
-        "copies": COPIES,
-    }
-    machine = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    result = {"settings": settings, "machine": machine, "complete": False, "seconds": 0, "rows": [], "samples": {}, "curves": {}}
-
-    def write():
-        result["seconds"] = round(time.process_time())
-        path.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-    def note(row, samples):
-        print(*row.values(), flush=True)
-        result["rows"].append(row)
-        if row["seed"] == seeds[0] and row["m"] in (None, 8):
-            result["samples"][row["model"]] = [" ".join(f"{v:.2f}" for v in image) for image in samples.tolist()]
-        write()
-
-    result["curves"] = learning_curves(epochs)
-    table(seeds, epochs, k, note)
-    result["complete"] = True
-    write()
-
-
 if __name__ == "__main__":
-    if "--quick" in sys.argv:  # does it run? A minute, and nothing stored
-        main((0,), 3, 20, pathlib.Path("/dev/null"))
+    torch.set_num_threads(1)
+    if "--quick" in sys.argv:  # does it run? Two minutes, and nothing stored
+        Run(pathlib.Path(os.devnull), 2, 20, (0,), (0, 1), {"images": 3, "steps": 10, "chains": 2}).all()
     else:
-        main()
+        Run(PATH, EPOCHS, K, SPLITS, SEEDS, ANNEALED).all()

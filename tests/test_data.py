@@ -140,3 +140,17 @@ def test_the_toy_follows_the_generator_and_lies_on_the_curve_without_noise():
 def test_the_toys_sigma_must_not_be_negative():
     with pytest.raises(ValueError, match="sigma is a standard deviation and must not be negative, got -0.1"):
         data.curve_toy(5, -0.1, seeded())
+
+
+def test_images_own_their_labels_and_black_is_not_divided_by_nothing():
+    labels = np.zeros(3, dtype=int)
+    made = data.images(np.zeros((3, 4)), labels, maximum=16)
+    labels[0] = 9
+    assert made.y[0] == 0
+    with pytest.raises(ValueError, match="pixels must lie between 0 and 0"):
+        data.images(np.zeros((3, 4)), labels, maximum=0)
+
+
+def test_a_split_needs_one_label_for_each_image():
+    with pytest.raises(ValueError, match="one label for each image, got 10 images and 12 labels"):
+        data.split(data.Images(torch.zeros(10, 1), torch.zeros(12)))

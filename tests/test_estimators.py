@@ -156,7 +156,111 @@ def test_groups_of_weights_share_no_draw():
     torch.testing.assert_close(bound, expected)
 
 
+# annealed importance sampling
+
+LINEAR = lg.LinearGaussian(
+    torch.tensor([[1.2, 0.3], [-0.4, 0.9], [0.5, -0.7]], dtype=torch.float64),
+    torch.tensor([0.1, -0.2, 0.3], dtype=torch.float64),
+    torch.tensor(0.4, dtype=torch.float64),
+)
+X_LINEAR = torch.tensor([[0.8, 0.5, -0.1], [-1.4, 0.9, 1.0]], dtype=torch.float64)
+
+
+def linear(x, z):
+    return gaussian.log_density(x, z @ LINEAR.W.T + LINEAR.b, LINEAR.sigma.log())
+
+
+def posterior_samples(n):
+    mean, covariance = lg.posterior(X_LINEAR, *LINEAR)
+    noise = torch.randn(n, *mean.shape, generator=seed(9), dtype=torch.float64)
+    return mean + noise @ torch.linalg.cholesky(covariance).T
+
+
+def annealed(steps, n, start=None, **more):
+    return mc.annealed_importance(linear, X_LINEAR, 2, steps, n, seed(1), start=start, **more)
+
+
+@pytest.mark.parametrize("leapfrog", [1, 3])
+def test_annealed_weights_average_to_p_and_backwards_their_inverses_to_its_inverse(leapfrog):
+    exact = lg.log_marginal(X_LINEAR, *LINEAR)
+    up = annealed(30, 1500, leapfrog=leapfrog)
+    down = annealed(30, 1500, posterior_samples(1500), leapfrog=leapfrog)
+    assert up.shape == down.shape == (1500, 2)
+    assert_mean((up - exact).exp(), torch.ones(2))
+    assert_mean((exact - down).exp(), torch.ones(2))
+    assert (up.mean(0) < exact - 0.05).all() and (down.mean(0) > exact + 0.05).all()
+
+
+def test_more_steps_close_the_gap_from_both_sides():
+    exact = lg.log_marginal(X_LINEAR, *LINEAR)
+    for start, sign in ((None, 1), (posterior_samples(100), -1)):
+        few, many = (sign * (exact - annealed(steps, 100, start)).mean() for steps in (20, 200))
+        assert 0 < many < few / 4 and many < 0.2
+
+
+def test_one_step_is_importance_sampling_from_the_prior_and_its_backward_twin():
+    z = posterior_samples(4)
+    torch.testing.assert_close(annealed(1, 4, z), linear(X_LINEAR, z))
+    log_w = mc.annealed_importance(toy, X, 1, 1, 5000, seed())
+    assert_mean(log_w.exp(), LOG_P.exp())
+
+
+def test_annealing_finds_the_quadrature_of_a_curved_decoder():
+    assert_mean(mc.annealed_importance(toy, X, 1, 40, 1500, seed()).exp(), LOG_P.exp())
+
+
+def test_an_image_drawn_with_its_z_is_caught_between_both_directions_for_a_deep_decoder():
+    decoder = Decoder(2, 6, (16,), sigma_dec=0.1, generator=seed(1))
+    z = torch.randn(8, 2, generator=seed(2))
+    x = gaussian.sample(decoder(z).detach(), decoder.log_sigma.detach(), seed(3))
+    run = lambda steps, start=None: mc.annealed_importance(decoder.log_likelihood, x, 2, steps, 4, seed(4), start=start)  # noqa: E731
+    start = z.expand(4, 8, 2)
+    few, many = (run(steps, start) - run(steps) for steps in (15, 100))
+    assert many.dtype == torch.float32 and not many.requires_grad and decoder.net[0].weight.grad is None
+    assert 0 < many.mean() < few.mean() / 2
+    grid = torch.cartesian_prod(*[torch.linspace(-5, 5, 151)] * 2)  # the integral over z, by the trapezoid rule
+    joint = decoder.log_likelihood(x, grid[:, None]) + gaussian.log_density(grid, torch.zeros(2), torch.zeros(2))[:, None]
+    log_p = joint.detach().logsumexp(0) + 2 * math.log(10 / 150)
+    assert run(100).mean() < log_p.mean() < run(100, start).mean()
+    assert torch.equal(run(15), run(15))
+
+
+def test_annealing_refuses_what_it_cannot_use():
+    for bad in ({"m": 0}, {"steps": 0}, {"n": 1.5}, {"leapfrog": -1}):
+        settings = {"m": 2, "steps": 3, "n": 2, "leapfrog": 1} | bad
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} must be a positive integer"):
+            mc.annealed_importance(linear, X_LINEAR, generator=seed(), **settings)
+    with pytest.raises(ValueError, match=r"start must be \(n, N, m\) = \(3, 2, 2\), .* got \(2, 2, 2\)"):
+        annealed(3, 3, posterior_samples(2))
+    for bad in (X_LINEAR[0], X_LINEAR / 0):
+        with pytest.raises(ValueError, match=r"x must be \(N, d\), without NaN"):
+            mc.annealed_importance(linear, bad, 2, 3, 2, seed())
+    with pytest.raises(ValueError, match=r"log_likelihood\(x, z\) must have shape \(2, 2\)"):
+        mc.annealed_importance(lambda x, z: linear(x, z).unsqueeze(-1), X_LINEAR, 2, 3, 2, seed())
+
+
 # memory
+
+
+def test_weights_are_added_up_chunk_by_chunk_and_never_all_in_memory(monkeypatch):
+    whole = mc.elbo(toy, X, MEAN, LOG_STD, 7 * 40, seed()).log_ratio.unflatten(0, (40, 7)).logsumexp(1) - math.log(7)
+    torch.testing.assert_close(mc.importance_weighted(toy, X, MEAN, LOG_STD, 7, 40, seed()), whole, rtol=1e-12, atol=0)
+    monkeypatch.setattr(mc, "ROWS", 30)  # ten draws at a time, so that samples begin and end within a chunk
+    noise = torch.cat([n for _, n in mc._draws(MEAN, LOG_STD, 7 * 40, seed())])
+    log_w = toy(X, MEAN + LOG_STD.exp() * noise) + Normal(0.0, 1.0).log_prob(MEAN + LOG_STD.exp() * noise).sum(-1)
+    log_w -= Normal(MEAN, LOG_STD.exp()).log_prob(MEAN + LOG_STD.exp() * noise).sum(-1)
+    chunked = mc.importance_weighted(toy, X, MEAN, LOG_STD, 7, 40, seed())
+    torch.testing.assert_close(chunked, log_w.unflatten(0, (40, 7)).logsumexp(1) - math.log(7), rtol=1e-12, atol=0)
+
+
+def test_a_weight_of_zero_is_no_trouble_and_a_nan_is_named():
+    nowhere = lambda x, z: toy(x, z).where(z[..., 0] > 0.5, -torch.inf)  # noqa: E731
+    log_w = mc.elbo(nowhere, X, MEAN, LOG_STD, 40, seed()).log_ratio
+    expected = log_w.unflatten(0, (10, 4)).exp().mean(1).log()
+    torch.testing.assert_close(mc.importance_weighted(nowhere, X, MEAN, LOG_STD, 4, 10, seed()), expected)
+    for call in (mc.elbo, lambda *a: mc.importance_weighted(*a[:4], 2, *a[4:])):
+        with pytest.raises(ValueError, match=r"log_likelihood\(x, z\) is NaN for \d+ of \d+ draws"):
+            call(lambda x, z: toy(x, z) * torch.nan, X, MEAN, LOG_STD, 5, seed())
 
 
 def test_chunks_are_fresh_draws_and_no_chunk_exceeds_the_limit(monkeypatch):

@@ -192,3 +192,35 @@ def test_a_stage_whose_z_is_a_point_has_no_elbo(x, call):
     for points in (Autoencoder(Encoder(D, M, generator=seed()), decoder), MapLatent(decoder, N, generator=seed())):
         with pytest.raises(ValueError, match="a point has no ELBO"):
             call(points.double(), x)
+
+
+class AsList(torch.nn.Module):
+    """An encoder of another style: it returns [mean, log_std]."""
+
+    def __init__(self, encoder):
+        super().__init__()
+        self.inner, self.latent_dim = encoder, encoder.latent_dim
+
+    def forward(self, x):
+        return list(self.inner(x))
+
+
+def test_an_encoder_that_returns_a_list_has_a_q_too(model, x):
+    expected = evaluation.elbos(model, x, 5, seed())
+    model.encoder = AsList(model.encoder)
+    torch.testing.assert_close(evaluation.elbos(model, x, 5, seed()), expected)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_numpy_array_is_refused_by_its_name(model, x, call):
+    with pytest.raises(ValueError, match=r"x must be a torch tensor, got ndarray: use torch\.as_tensor\(x\)"):
+        call(model, x.numpy())
+
+
+@pytest.mark.parametrize("layer", [lambda: torch.nn.BatchNorm1d(2 * M), torch.nn.Dropout], ids=["batch norm", "dropout"])
+@pytest.mark.parametrize("call", CALLS)
+def test_a_model_whose_training_mode_matters_is_refused_in_it(model, x, call, layer):
+    model.encoder.net.append(layer().double())
+    with pytest.raises(ValueError, match=r"in training mode, .* (BatchNorm1d|Dropout) .* call model\.eval\(\) first"):
+        call(model, x)
+    call(model.eval(), x)

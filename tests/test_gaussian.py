@@ -137,3 +137,8 @@ def test_gradients_reach_mean_and_log_std_through_a_draw(shape):
     d_mean, d_log_std = torch.autograd.grad(draw.sum(), (mean, log_std))
     assert_close(d_mean, torch.ones(N, D, dtype=torch.float64))
     assert_close(d_log_std, (draw - mean).detach().sum_to_size(shape))  # d/d log_std of mean + std ε is std ε = draw - mean
+
+
+def test_rows_that_share_a_mean_have_noise_of_their_own():
+    drawn = gaussian.sample(torch.zeros(1, 2), torch.zeros(20, 2), torch.Generator().manual_seed(0))
+    assert drawn.shape == (20, 2) and len(drawn.unique(dim=0)) == 20

@@ -283,3 +283,28 @@ def test_max_likelihood_refuses_what_has_no_maximum():
         lg.max_likelihood(torch.ones(10, 5, dtype=torch.float64), 2)
     with pytest.raises(ValueError, match="sigma is one standard deviation"):
         lg.max_likelihood(x, 2, sigma=-0.1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_precision_that_swallows_sigma_is_refused_and_not_infinite(seed):
+    W = torch.randn(6, 1, generator=torch.Generator().manual_seed(seed)).expand(6, 3).contiguous()  # equal columns
+    x, b = torch.zeros(2, 6), torch.zeros(6)
+    for call in (lambda: lg.log_marginal(x, W, b, 1e-4), lambda: lg.posterior(x, W, b, 1e-4), lambda: lg.diagonal_gap(W, 1e-4)):
+        with pytest.raises(ValueError, match="singular in torch.float32: use float64, a larger sigma or fewer latents"):
+            call()
+    assert lg.log_marginal(x.double(), W.double(), b.double(), 1e-4).isfinite().all()
+
+
+def test_with_as_many_latents_as_dimensions_a_small_sigma_is_no_trouble():
+    W = torch.randn(4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    C = W.numpy() @ W.numpy().T + 1e-12 * np.eye(4)
+    expected = scipy.stats.multivariate_normal(np.zeros(4), C).logpdf(x.numpy())
+    np.testing.assert_allclose(lg.log_marginal(x, W, torch.zeros(4).double(), 1e-6).numpy(), expected, rtol=1e-9)
+
+
+def test_mixed_and_integer_dtypes_are_named():
+    x, W, b = torch.zeros(2, 4), torch.ones(4, 2), torch.zeros(4)
+    for arguments in ((x.double(), W, b), (x, W.double(), b), (x.long(), W.long(), b.long())):
+        with pytest.raises(ValueError, match="x, W and b must have one float dtype, got torch"):
+            lg.log_marginal(*arguments, 0.5)

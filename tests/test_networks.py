@@ -107,7 +107,7 @@ def test_sigma_dec_is_kept_as_a_logarithm_and_learned_only_on_demand():
 
 @pytest.mark.parametrize("sizes", [(0, 2), (3, -1), (3, 4.0, 2), (3, "4")], ids=str)
 def test_a_layer_size_must_be_a_positive_integer(sizes):
-    with pytest.raises(ValueError, match="layer sizes must be positive integers, got"):
+    with pytest.raises(ValueError, match="each layer size of .* must be a positive integer, got"):
         mlp(sizes, seeded())
 
 
@@ -121,3 +121,23 @@ def test_sigma_dec_must_be_positive_and_finite(sigma_dec):
 def test_sigma_dec_is_one_number_or_one_per_dimension(length):
     with pytest.raises(ValueError, match=rf"sigma_dec must be one number or \(4,\), got \({length},\)"):
         Decoder(2, 4, sigma_dec=torch.ones(length), generator=seeded())
+
+
+@pytest.mark.parametrize("build", [Encoder, GaussianEncoder])
+def test_hidden_as_a_single_number_is_told_how_a_tuple_is_written(build):
+    with pytest.raises(ValueError, match=r"hidden is a tuple .* such as \(8,\), got 8"):
+        build(4, 2, 8, generator=seeded())
+    with pytest.raises(ValueError, match=r"hidden is a tuple .* such as \(8,\), got 8"):
+        Decoder(2, 4, 8, sigma_dec=0.5, generator=seeded())
+
+
+def test_numpys_integers_are_integers_and_true_is_none():
+    assert Encoder(np.int64(4), np.int32(2), (np.int64(3),), generator=seeded())(torch.zeros(1, 4)).shape == (1, 2)
+    with pytest.raises(ValueError, match="positive integer, got True"):
+        mlp((4, True), seeded())
+
+
+def test_an_image_of_another_width_is_not_broadcast():
+    decoder = Decoder(2, 1, sigma_dec=0.5, generator=seeded())
+    with pytest.raises(ValueError, match=r"x must be \(N, 1\), as the decoder's images are, got \(6, 2\)"):
+        decoder.log_likelihood(torch.zeros(6, 2), torch.zeros(6, 2))

@@ -22,9 +22,7 @@ NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(BOOK.glob("*.md"))}
 CHAPTERS = [name for name in NOTEBOOKS if re.match(r"\d\d_", name)]
 every_notebook = pytest.mark.parametrize("name", NOTEBOOKS)
-SECOND_EDITION = [name for name in CHAPTERS if name < "09"]  # the others still have the form of the first
 every_chapter = pytest.mark.parametrize("name", CHAPTERS)
-every_recut_chapter = pytest.mark.parametrize("name", SECOND_EDITION)
 
 EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *(?:\(([^()\s]+)\))?")  # group 1: the label
 MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:home|root|tmp|work|Users|private|var)/|\b[A-Z]:\\+(?:Users|Windows|Program)")
@@ -192,7 +190,7 @@ def test_a_fold_is_one_of_the_known_kinds(name):
     assert [cell.source for cell in hidden if not cells.kind(cell)] == []
 
 
-@every_recut_chapter
+@every_chapter
 def test_a_cell_that_checks_or_draws_is_folded(name):
     shown = [cell for cell in code(name) if not cells.kind(cell)]
     assert [cell.source for cell in shown if re.search(r"\bcheck_(equal|mean|bound|differs)\(|\.subplots\(", cell.source)] == []
@@ -202,7 +200,7 @@ def shown_lines(cell):
     return [line for line in cell.source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-@every_recut_chapter
+@every_chapter
 def test_the_argument_stands_in_front(name):
     shown = [cell for cell in code(name) if not cells.kind(cell) and shown_lines(cell)]
     lengths = sorted(len(shown_lines(cell)) for cell in shown)
@@ -212,18 +210,18 @@ def test_the_argument_stands_in_front(name):
     assert [cell.source for cell in shown if len(shown_lines(cell)) > 20] == []
 
 
-@every_recut_chapter
+@every_chapter
 def test_no_line_of_code_is_wider_than_the_page(name):
     assert [line for cell in code(name) for line in cell.source.splitlines() if len(line) > 79] == []
 
 
-@every_recut_chapter
+@every_chapter
 def test_a_chapter_says_what_one_needs_and_what_one_will_be_able_to_do(name):
     opening = markdown(name).split("\n## ")[0]
     assert "**You need**" in opening and "**Afterwards you can**" in opening
 
 
-@every_recut_chapter
+@every_chapter
 def test_there_are_four_graded_exercises_each_with_a_check_an_empty_answer_and_a_solution_that_passes(name):
     cells_ = NOTEBOOKS[name].cells
     starts = [i for i, cell in enumerate(cells_) if cell.source.startswith("**Exercise ")]
@@ -248,11 +246,3 @@ def test_there_are_four_graded_exercises_each_with_a_check_an_empty_answer_and_a
         printed = "".join(o.text for o in solution.outputs if o.output_type == "stream")
         assert f"✓ Exercise {int(name[:2])}.{number}: the answer" in printed
         assert re.search(r"^(?!✓).*\d", printed, re.MULTILINE), "a solution prints its number"
-
-
-@pytest.mark.parametrize("name", [name for name in CHAPTERS if name not in SECOND_EDITION])
-def test_every_exercise_is_followed_by_a_folded_solution_with_a_check(name):
-    for question, solution in zip(NOTEBOOKS[name].cells, NOTEBOOKS[name].cells[1:], strict=False):
-        if question.cell_type == "markdown" and re.search(r"^\*\*Exercise \d", question.source, re.MULTILINE):
-            assert "solution" in tags(solution), question.source
-            assert "check_" in solution.source, question.source

@@ -200,3 +200,56 @@ def test_a_table_needs_at_least_one_row(stage, n_points):
     g = torch.Generator().manual_seed(0)
     with pytest.raises(ValueError, match="n_points must be a positive integer"):
         stage(Decoder(2, 5, sigma_dec=0.5, generator=g), n_points, generator=g)
+
+
+@pytest.mark.parametrize("stage", VARIATIONAL)
+def test_a_draw_without_a_generator_is_refused_also_when_the_generator_stands_in_the_place_of_index(stage):
+    model, x = build(stage), data()
+    for call in (lambda: model.loss(x), lambda: model.elbo(x, torch.arange(N)), lambda: model.sample(3, None)):
+        with pytest.raises(ValueError, match="generator must be a torch.Generator, got None"):
+            call()
+    if stage is VAE:
+        with pytest.raises(ValueError, match="generator must be a torch.Generator, got None"):
+            model.elbo(x, seeded())
+
+
+@pytest.mark.parametrize("stage", FREE)
+def test_a_forgotten_index_is_no_broadcast(stage):
+    model, x = build(stage), data()
+    for rows in (1, 3):
+        with pytest.raises(ValueError, match=f"x has {rows} rows and index {N}: .* latents for {N} data points, and index says"):
+            model.loss(x[:rows], None, seeded())
+    with pytest.raises(ValueError, match="x has 3 rows and index 2"):
+        model.loss(x[:3], torch.arange(2), seeded())
+
+
+@pytest.mark.parametrize("index", [[0, 1], 3, slice(0, 2), torch.tensor([True, False]), torch.tensor(1)], ids=str)
+@pytest.mark.parametrize("stage", FREE)
+def test_an_index_that_is_no_tensor_of_row_numbers_is_refused(stage, index):
+    with pytest.raises(ValueError, match=r"index must be a tensor of row numbers, torch\.tensor"):
+        build(stage).loss(data()[:2], index, seeded())
+
+
+@pytest.mark.parametrize("stage", FREE)
+def test_codes_without_an_index_are_not_the_table_itself(stage):
+    model, x = build(stage), data()
+    codes = model.encode(x)
+    before = model.loss(x, None, seeded()).item()
+    with torch.no_grad():
+        (codes if stage is MapLatent else codes[0]).add_(1)
+    assert model.loss(x, None, seeded()).item() == before
+
+
+def test_encoder_and_decoder_that_do_not_fit_are_named():
+    g = seeded()
+    decoder = Decoder(2, 5, sigma_dec=0.5, generator=g)
+    with pytest.raises(ValueError, match="differ in data_dim: 4 and 5"):
+        VAE(GaussianEncoder(4, 2, generator=g), decoder)
+    with pytest.raises(ValueError, match="the encoder comes first, then the decoder; got Decoder, GaussianEncoder"):
+        VAE(decoder, GaussianEncoder(5, 2, generator=g))
+
+    class Mine(torch.nn.Module):
+        def forward(self, x):
+            return x[:, :2], x[:, 2:4]
+
+    assert VAE(Mine(), decoder).elbo(torch.zeros(3, 5), None, g).shape == (3,)

@@ -366,7 +366,7 @@ class Breaking(Autoencoder):
 def test_a_loss_that_stops_being_finite_ends_the_fit_and_gives_the_parameters_before_that_epoch_back(value):
     model = build(Breaking, X)
     model.value = value
-    with pytest.raises(FloatingPointError, match="in epoch 3 of 9: try a smaller lr .*0.003.* or a larger sigma_dec"):
+    with pytest.raises(FloatingPointError, match=r"in epoch 3 of 9; .* epoch\. The largest \|x\| is 1\.52: try a smaller lr \(now 0\.003\)$"):  # no sigma in a squared error
         fit(model, X, epochs=9, batch_size=4)
     assert model.calls <= 15  # not one epoch more
     assert same(model.before, model.state_dict())
@@ -391,3 +391,29 @@ def test_an_infinite_gradient_behind_a_finite_loss_is_an_error_too():
     with pytest.raises(FloatingPointError, match="infinite in its gradients in epoch 1"):
         fit(model, torch.zeros(8, 5), epochs=2, progress=False)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("settings", [{}, {"lr": 3e-5}])
+def test_pixels_from_0_to_255_are_named_with_what_they_do_to_q_and_how_to_scale_them(settings):
+    x, g = 255 * torch.rand(200, 64, generator=torch.Generator().manual_seed(1)).round(), torch.Generator().manual_seed(0)
+    model = VAE(GaussianEncoder(64, 2, (128,), generator=g), Decoder(2, 64, (128,), sigma_dec=40.0, generator=g))
+    for parameter in model.encoder.parameters():
+        parameter.data *= 4
+    with pytest.raises(FloatingPointError, match=r"largest \|x\| is 255, the largest log_std of q \d+.*scale x, say \(x - 0\) / 255, "):
+        fit(model, x, epochs=2, progress=False, **settings)
+
+
+def test_what_is_no_stage_no_seed_or_no_tensor_of_its_own_is_handled_at_the_door():
+    model, g = build(VAE, X), torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match="fit trains a stage, which has a loss and a decoder; Decoder is none"):
+        fit(Decoder(2, 5, sigma_dec=0.5, generator=g), X, epochs=1)
+    with pytest.raises(ValueError, match="seed must be an integer, got None"):
+        fit(model, X, epochs=1, seed=None)
+    x = X.clone().requires_grad_()
+    with torch.no_grad():  # which is no reason not to learn
+        before = parameters(model)
+        fit(model, x, epochs=np.int64(1), lr=np.float32(1e-3), progress=False)
+    assert x.grad is None and not same(before, parameters(model))
+    for wrong in ({"epochs": True}, {"lr": True}):
+        with pytest.raises(ValueError, match="got True"):
+            fit(model, X, **{"epochs": 1} | wrong)

@@ -21,9 +21,9 @@ def images(pixels, labels, maximum):
     pixels, labels = np.asarray(pixels), np.asarray(labels)
     if pixels.ndim != 2 or len(pixels) == 0 or labels.shape != pixels.shape[:1]:
         raise ValueError(f"pixels must be (N, d) and labels (N,), got {pixels.shape} and {labels.shape}")
-    if not (pixels.min() >= 0 and pixels.max() <= maximum):  # NaN fails too
+    if not (pixels.min() >= 0 and pixels.max() <= maximum and maximum > 0):  # NaN fails too
         raise ValueError(f"pixels must lie between 0 and {maximum}, got {pixels.min():g} to {pixels.max():g}")
-    return Images(torch.as_tensor(pixels / maximum, dtype=torch.float32), torch.as_tensor(labels))
+    return Images(torch.as_tensor(pixels / maximum, dtype=torch.float32), torch.tensor(labels))
 
 
 def digits():
@@ -42,8 +42,10 @@ def digits():
 def split(data, test_fraction=0.2, seed=0):
     """Split Images into train and test by a seeded permutation: every row lands in exactly one.
 
-    Raises ValueError when either part would be empty.
+    Raises ValueError when either part would be empty, and when images and labels differ in number.
     """
+    if len(data.x) != len(data.y):
+        raise ValueError(f"there must be one label for each image, got {len(data.x)} images and {len(data.y)} labels")
     n_test = round(test_fraction * len(data.x))
     if not 0 < n_test < len(data.x):
         raise ValueError(f"test_fraction must leave images on both sides, got {test_fraction} of {len(data.x)} images")

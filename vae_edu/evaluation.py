@@ -9,8 +9,10 @@ a fresh VariationalLatent to them first.
 """
 
 import torch
+from torch import nn
 
 from vae_edu import estimators
+from vae_edu.training import check_data
 
 
 @torch.no_grad()
@@ -19,7 +21,7 @@ def elbos(model, x, n, generator):
 
     x: (N, d). Raises ValueError when x cannot be the model's data, when model has no q and when n < 1.
     """
-    mean, log_std = _posterior(model, x)
+    x, mean, log_std = _posterior(model, x)
     return estimators.elbo(model.decoder.log_likelihood, x, mean, log_std, n, generator).with_kl.mean(0)
 
 
@@ -30,7 +32,7 @@ def log_likelihoods(model, x, k, generator, repeats=1):
     On average at most log p(x), and the nearer the larger k. x: (N, d). Costs k · repeats decodings an image.
     Raises ValueError as ``elbos`` does, and when k < 1 or repeats < 1. Source: Burda et al. 2016.
     """
-    mean, log_std = _posterior(model, x)
+    x, mean, log_std = _posterior(model, x)
     return estimators.importance_weighted(model.decoder.log_likelihood, x, mean, log_std, k, repeats, generator).mean(0)
 
 
@@ -52,21 +54,18 @@ def held_out_log_likelihood(model, x, k, generator, repeats=1):
 
 
 def _posterior(model, x):
-    """mean and log_std of q for each row of x, after the questions that a reader may have forgotten to ask."""
-    d = model.decoder.data_dim
-    if x.ndim != 2 or x.shape[1] != d:
-        hint = ": did you transpose it?" if x.ndim == 2 and x.shape[0] == d else ""
-        raise ValueError(f"x must be (N, {d}), got {tuple(x.shape)}{hint}")
-    if x.dtype != model.decoder.log_sigma.dtype:
-        raise ValueError(f"x is {x.dtype} but the model is {model.decoder.log_sigma.dtype}: convert one of them")
-    if not x.isfinite().all():
-        raise ValueError(f"x holds NaN or infinite values, the first in row {(~x.isfinite()).any(-1).nonzero()[0].item()}")
-    if len(x) != getattr(model, "n_points", len(x)):
-        raise ValueError(
-            f"x has {len(x)} rows but the model holds latents for {model.n_points} data points: for other data, fit "
-            "a fresh table with the decoder frozen"
-        )
+    """x as rows, and mean and log_std of q for each, after the questions that a reader may have forgotten to ask."""
+    if isinstance(x, torch.Tensor) and x.shape[1:] == getattr(model, "shape", None):
+        x = x.flatten(1)  # images, of a model that somebody adapted
+    check_data(model, x)
+    for part in model.modules():
+        if part.training and isinstance(part, nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd):
+            raise ValueError(
+                f"the model is in training mode, in which its {type(part).__name__} scores an image by its neighbours or by "
+                "chance: call model.eval() first"
+            )
     q = model.encode(x)
-    if not isinstance(q, tuple):
+    if isinstance(q, torch.Tensor):
         raise ValueError(f"{type(model).__name__} gives a point z, and a point has no ELBO: stages 3 and 4 have a q")
-    return q
+    mean, log_std = q
+    return x, mean, log_std

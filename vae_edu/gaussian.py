@@ -22,20 +22,30 @@ def log_density(x, mean, log_std):
 
 
 def entropy(log_std):
-    """H[N(mean, diag(std²))] = Σ_j [ log std_j + ½ log 2πe ], whatever the mean.
+    """H(N(mean, diag(std²))) = Σ_j [ log std_j + ½ log 2πe ], whatever the mean.
 
     log_std: (N, m). Returns (N,), in nats.
     """
     return (log_std + 0.5 * (LOG_2PI + 1)).sum(-1)
 
 
+def noise(shape, generator, like):
+    """Standard normal numbers of this shape, in the dtype and on the device of the tensor ``like``.
+
+    Raises ValueError without a generator: torch's global one would give other numbers each time.
+    """
+    if not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator must be a torch.Generator, got {generator!r}: use torch.Generator().manual_seed(0)")
+    return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+
+
 def sample(mean, log_std, generator):
     """mean + std * ε with ε ~ N(0, I): a draw through which gradients reach mean and log_std.
 
-    mean: (N, m). Returns (N, m).
+    mean: (N, m). Returns (N, m). Raises ValueError without a generator.
     """
-    noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
-    return mean + torch.exp(log_std) * noise
+    shape = torch.broadcast_shapes(mean.shape, log_std.shape)  # each entry has noise of its own
+    return mean + torch.exp(log_std) * noise(shape, generator, mean)
 
 
 def kl_divergence(mean, log_std):

@@ -6,6 +6,7 @@ x: (N, d), W: (d, m), b: (d,); sigma: one std, in the units of x. Gradients reac
 shapes do not fit, x is not finite or sigma is not positive. Source: Tipping & Bishop 1999, JRSS-B 61.
 """
 
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -29,9 +30,12 @@ def log_marginal(x, W, b, sigma):
     """
     sigma = _check(x, W, b, sigma)
     d, m = W.shape
+    if m >= d:  # M is then the larger matrix, and nearly singular
+        C = W @ W.mT + sigma**2 * torch.eye(d, dtype=W.dtype, device=W.device)
+        return torch.distributions.MultivariateNormal(b, C).log_prob(x)
     z, _ = posterior(x, W, b, sigma)
     distance = ((x - b - z @ W.mT) ** 2).sum(-1) / sigma**2 + (z**2).sum(-1)  # (N,)
-    log_det = (d - m) * torch.log(sigma**2) + torch.logdet(_M(W, sigma))
+    log_det = (d - m) * torch.log(sigma**2) + 2 * _factor(W, sigma).diagonal().log().sum()
     return -0.5 * (distance + log_det + d * gaussian.LOG_2PI)
 
 
@@ -41,7 +45,7 @@ def posterior(x, W, b, sigma):
     It is the best Gaussian q: its ELBO is log p(x).
     """
     sigma = _check(x, W, b, sigma)
-    M_inverse = torch.cholesky_inverse(torch.linalg.cholesky(_M(W, sigma)))
+    M_inverse = torch.cholesky_inverse(_factor(W, sigma))
     return (x - b) @ W @ M_inverse, sigma**2 * M_inverse
 
 
@@ -60,8 +64,9 @@ def diagonal_gap(W, sigma):
 
     Zero if and only if the columns of W are orthogonal. W: (..., d, m), say one Jacobian for each x; returns (...).
     """
-    M = _M(W, _positive(sigma, W))
-    return 0.5 * (M.diagonal(dim1=-2, dim2=-1).log().sum(-1) - torch.logdet(M))
+    sigma = _positive(sigma, W)
+    diagonals = _M(W, sigma).diagonal(dim1=-2, dim2=-1), _factor(W, sigma).diagonal(dim1=-2, dim2=-1)
+    return 0.5 * diagonals[0].log().sum(-1) - diagonals[1].log().sum(-1)
 
 
 def kl_divergence_full(mean, covariance):
@@ -105,7 +110,7 @@ def max_likelihood(x, m, sigma=None):
     if x.ndim != 2 or len(x) < 2 or not x.isfinite().all():
         raise ValueError(f"x must be (N, d), finite, with N ≥ 2 points, got {tuple(x.shape)}")
     d, given = x.shape[1], sigma is not None
-    if not isinstance(m, int) or not 1 <= m < d + given:
+    if not isinstance(m, Integral) or isinstance(m, bool) or not 1 <= m < d + given:
         raise ValueError(f"m must be an integer, 0 < m {'≤' if given else '<'} d = {d}, got {m!r}")
     b = x.mean(0)
     eigenvalues, U = torch.linalg.eigh((x - b).mT @ (x - b) / len(x))
@@ -123,6 +128,16 @@ def _M(W, sigma):
     return W.mT @ W + sigma**2 * torch.eye(W.shape[-1], dtype=W.dtype, device=W.device)  # (..., m, m)
 
 
+def _factor(W, sigma):
+    """The Cholesky factor of M; a ValueError where rounding has swallowed sigma² and log det M would be noise."""
+    M = _M(W, sigma)
+    factor, failed = torch.linalg.cholesky_ex(M)
+    smallest, largest = factor.diagonal(dim1=-2, dim2=-1).amin(-1) ** 2, M.diagonal(dim1=-2, dim2=-1).amax(-1)
+    if (failed.bool() | (smallest < 4 * torch.finfo(M.dtype).eps * largest)).any():
+        raise ValueError(f"WᵀW + sigma² I is singular in {M.dtype}: use float64, a larger sigma or fewer latents")
+    return factor
+
+
 def _positive(sigma, like):
     sigma = torch.as_tensor(sigma, dtype=like.dtype, device=like.device)
     if sigma.shape != () or not 0 < sigma < torch.inf:
@@ -131,6 +146,8 @@ def _positive(sigma, like):
 
 
 def _check(x, W, b, sigma):
+    if not x.dtype == W.dtype == b.dtype or not W.is_floating_point():
+        raise ValueError(f"x, W and b must have one float dtype, got {x.dtype}, {W.dtype} and {b.dtype}")
     if W.ndim != 2 or b.shape != W.shape[:1]:
         raise ValueError(f"W must be (d, m) and b (d,), got {tuple(W.shape)} and {tuple(b.shape)}")
     if x.ndim != 2 or x.shape[1] != len(W):

@@ -4,15 +4,23 @@ import torch
 from torch import nn
 
 from vae_edu import gaussian
+from vae_edu.networks import check_count
 
 
-def lookup(table, index):
-    """The rows of a table of latents (N, m) that belong to data points ``index`` (None: all).
+def lookup(table, x, index):
+    """The rows of a table of latents (N, m) that belong to the data points x; ``index`` (None: all, in order) says which.
 
-    Raises IndexError when an index names no row.
+    Raises IndexError when an index names no row, ValueError when x has other rows than index says.
     """
     if index is None:
-        return table
+        index = torch.arange(len(table), device=table.device)
+    if not isinstance(index, torch.Tensor) or index.ndim != 1 or index.dtype != torch.int64:
+        raise ValueError(f"index must be a tensor of row numbers, torch.tensor([0, 5, …]), got {index!r}")
+    if len(index) != len(x):
+        raise ValueError(
+            f"x has {len(x)} rows and index {len(index)}: this model holds latents for {len(table)} data points, and index "
+            "says which of them the rows of x are"
+        )
     if len(index) and (index.min() < 0 or index.max() >= len(table)):
         raise IndexError(
             f"index must be between 0 and {len(table) - 1}, got {index.min()} to {index.max()}: "
@@ -20,12 +28,6 @@ def lookup(table, index):
             "table with the decoder frozen"
         )
     return table[index]
-
-
-def check_n_points(n_points):
-    """Raise ValueError unless n_points is a positive integer."""
-    if not isinstance(n_points, int) or n_points < 1:
-        raise ValueError(f"n_points must be a positive integer, got {n_points!r}")
 
 
 class MapLatent(nn.Module):
@@ -38,7 +40,7 @@ class MapLatent(nn.Module):
 
     def __init__(self, decoder, n_points, *, generator):
         super().__init__()
-        check_n_points(n_points)
+        check_count("n_points", n_points)
         self.decoder, self.n_points = decoder, n_points
         self.z = nn.Parameter(0.1 * torch.randn(n_points, decoder.latent_dim, generator=generator))
 
@@ -51,7 +53,7 @@ class MapLatent(nn.Module):
         return self.decoder.log_likelihood(x, z) + gaussian.log_density(z, zero, zero)
 
     def encode(self, x, index=None):
-        return lookup(self.z, index)  # (N, m)
+        return lookup(self.z, x, index)  # (N, m)
 
     def decode(self, z):
         return self.decoder(z)

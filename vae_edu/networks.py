@@ -5,11 +5,18 @@
 
 import math
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import nn
 
 from vae_edu import gaussian
+
+
+def check_count(name, value):
+    """Raise ValueError unless value is a positive integer; NumPy's integers are, True is not."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a positive integer, got {value!r}")
 
 
 def mlp(sizes, generator):
@@ -18,8 +25,8 @@ def mlp(sizes, generator):
     Weights and biases start uniform in ±1/√(inputs), PyTorch's own default, drawn from generator.
     Raises ValueError when a size is not a positive integer.
     """
-    if any(not isinstance(n, int) or n < 1 for n in sizes):
-        raise ValueError(f"layer sizes must be positive integers, got {tuple(sizes)}")
+    for n in sizes:
+        check_count(f"each layer size of {tuple(sizes)}", n)
     layers = []
     for n_in, n_out in pairwise(sizes):
         linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
@@ -34,8 +41,8 @@ class Encoder(nn.Module):
 
     def __init__(self, data_dim, latent_dim, hidden=(), *, generator):
         super().__init__()
-        self.latent_dim = latent_dim
-        self.net = mlp((data_dim, *hidden, latent_dim), generator)
+        self.data_dim, self.latent_dim = data_dim, latent_dim
+        self.net = mlp((data_dim, *_sizes(hidden), latent_dim), generator)
 
     def forward(self, x):
         return self.net(x)
@@ -46,8 +53,8 @@ class GaussianEncoder(nn.Module):
 
     def __init__(self, data_dim, latent_dim, hidden=(), *, generator):
         super().__init__()
-        self.latent_dim = latent_dim
-        self.net = mlp((data_dim, *hidden, 2 * latent_dim), generator)
+        self.data_dim, self.latent_dim = data_dim, latent_dim
+        self.net = mlp((data_dim, *_sizes(hidden), 2 * latent_dim), generator)
 
     def forward(self, x):
         return self.net(x).chunk(2, dim=-1)
@@ -69,7 +76,7 @@ class Decoder(nn.Module):
         if not (sigma_dec > 0).all() or not sigma_dec.isfinite().all():
             raise ValueError(f"sigma_dec is a standard deviation and must be positive and finite, got {sigma_dec.min():g}")
         self.latent_dim, self.data_dim = latent_dim, data_dim
-        self.net = mlp((latent_dim, *hidden, data_dim), generator)
+        self.net = mlp((latent_dim, *_sizes(hidden), data_dim), generator)
         self.log_sigma = nn.Parameter(sigma_dec.log(), requires_grad=learn_sigma)
 
     def forward(self, z):
@@ -77,18 +84,31 @@ class Decoder(nn.Module):
 
     def log_likelihood(self, x, z):
         """log p(x|z) = log N(x; f(z), sigma_dec²), (N,), in nats. Book: (def-decoder-density)."""
+        if x.shape[-1] != self.data_dim:
+            raise ValueError(f"x must be (N, {self.data_dim}), as the decoder's images are, got {tuple(x.shape)}")
         return gaussian.log_density(x, self(z), self.log_sigma)
 
     def sample(self, n, generator):
         """n draws of x, (n, d): z from the prior, the mean f(z), *and the noise*."""
-        z = torch.randn(n, self.latent_dim, generator=generator, dtype=self.log_sigma.dtype, device=self.log_sigma.device)
+        z = gaussian.noise((n, self.latent_dim), generator, self.log_sigma)
         return gaussian.sample(self(z), self.log_sigma, generator)
 
 
 def check_pair(encoder, decoder, gives):
-    """Raise ValueError unless the encoder gives what the stage needs and both have the same latent dimension."""
+    """Raise ValueError unless the encoder gives what the stage needs and its dimensions are the decoder's."""
     wrong = {"a point": GaussianEncoder, "a distribution": Encoder}[gives]
     if isinstance(encoder, wrong):
         raise ValueError(f"this stage needs an encoder that gives {gives}, got {type(encoder).__name__}")
-    if encoder.latent_dim != decoder.latent_dim:
-        raise ValueError(f"encoder and decoder differ in latent_dim: {encoder.latent_dim} and {decoder.latent_dim}")
+    if isinstance(encoder, Decoder) or not hasattr(decoder, "data_dim"):
+        raise ValueError(f"the encoder comes first, then the decoder; got {type(encoder).__name__}, {type(decoder).__name__}")
+    for name in ("latent_dim", "data_dim"):  # an encoder of one's own may say neither
+        if getattr(encoder, name, getattr(decoder, name)) != getattr(decoder, name):
+            raise ValueError(f"encoder and decoder differ in {name}: {getattr(encoder, name)} and {getattr(decoder, name)}")
+
+
+def _sizes(hidden):
+    """The widths of the hidden layers; a single number is not a tuple."""
+    try:
+        return tuple(hidden)
+    except TypeError:
+        raise ValueError(f"hidden is a tuple with one width per hidden layer, such as ({hidden!r},), got {hidden!r}") from None

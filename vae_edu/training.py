@@ -5,8 +5,11 @@ import copy
 import math
 import os
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 import torch
+
+from vae_edu.networks import check_count
 
 
 @dataclass
@@ -23,6 +26,7 @@ class History:
         return figures.training_curve(self, ax)
 
 
+@torch.enable_grad()
 def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", progress=True):
     """Minimize ``model.loss`` on x by Adam, in place; returns a History.
 
@@ -37,18 +41,21 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
     Raises ValueError for data or settings that cannot work, and FloatingPointError when the loss stops
     being finite; the model then has the parameters from before the epoch that failed.
     """
+    if not hasattr(model, "loss") or not hasattr(model, "decoder"):
+        raise ValueError(f"fit trains a stage, which has a loss and a decoder; {type(model).__name__} is none")
     check_data(model, x)
-    for name, value in {"epochs": epochs, "batch_size": batch_size}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    if not (isinstance(lr, float | int) and lr > 0 and math.isfinite(lr)):
+    if not isinstance(seed, Integral):
+        raise ValueError(f"seed must be an integer, got {seed!r}")
+    check_count("epochs", epochs)
+    check_count("batch_size", batch_size)
+    if not (isinstance(lr, Real) and not isinstance(lr, bool) and 0 < lr < math.inf):
         raise ValueError(f"lr must be positive and finite, got {lr!r}")
     model.to(device)
     latents = [p for p in model.parameters(recurse=False) if p.requires_grad]  # held by the stage itself
     networks = [p for child in model.children() for p in child.parameters() if p.requires_grad]
     if not latents + networks:
         raise ValueError("nothing to fit: every parameter of the model is frozen (requires_grad=False)")
-    x = x.to(device)
+    x = x.detach().to(device)
     generator = torch.Generator(device).manual_seed(seed)
     batches = math.ceil(len(x) / batch_size)
     optimizer = torch.optim.Adam([{"params": networks}, {"params": latents, "lr": lr * batches}], lr=lr)
@@ -74,13 +81,26 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
                 model.load_state_dict(before)
                 became = "infinite in its gradients" if math.isfinite(mean_loss) else mean_loss
                 raise FloatingPointError(
-                    f"the loss became {became} in epoch {epoch} of {epochs}: try a smaller lr (now {lr:g}) or a larger "
-                    f"sigma_dec; the model keeps its parameters from before that epoch"
+                    f"the loss became {became} in epoch {epoch} of {epochs}; the model keeps its parameters from before that "
+                    f"epoch. {_what_to_try(model, x, lr)}"
                 )
             history.loss.append(mean_loss)
             bar.set_postfix(loss=f"{mean_loss:.4g}", refresh=False)
             bar.update()
     return history
+
+
+@torch.no_grad()
+def _what_to_try(model, x, lr):
+    """What may have made a loss infinite, with the numbers that tell."""
+    largest, q = x.abs().max().item(), model.encode(x)
+    words = f"The largest |x| is {largest:.3g}"
+    if isinstance(q, tuple) and not q[1].max() < 5:  # a std of 150, where the prior's is 1
+        words += f", the largest log_std of q {q[1].max().item():.3g}"
+    if largest > 20:
+        low, high = x.min().item(), x.max().item()
+        return f"{words}: scale x, say (x - {low:.3g}) / {high - low:.3g}, which lies between 0 and 1"
+    return f"{words}: try a smaller lr (now {lr:g})" + (" or a larger sigma_dec" if hasattr(model, "sample") else "")
 
 
 @contextlib.contextmanager
@@ -115,11 +135,14 @@ def check_data(model, x):
         raise ValueError(f"x must be (N, {d}), got {tuple(x.shape)}{hint}")
     if len(x) == 0:
         raise ValueError("x holds no data points")
-    dtype = model.decoder.log_sigma.dtype
+    dtype = next(model.parameters()).dtype
     if x.dtype != dtype:
         raise ValueError(f"x is {x.dtype} but the model is {dtype}: use x.to({dtype})")
     if not x.isfinite().all():
         raise ValueError(f"x holds NaN or infinite values, the first in row {(~x.isfinite()).any(-1).nonzero()[0].item()}")
     n_points = getattr(model, "n_points", len(x))
     if len(x) != n_points:
-        raise ValueError(f"x has {len(x)} rows but the model holds latents for {n_points} data points")
+        raise ValueError(
+            f"x has {len(x)} rows but the model holds latents for {n_points} data points: for other data, fit a fresh table "
+            "with the decoder frozen"
+        )

@@ -4,7 +4,8 @@ import torch
 from torch import nn
 
 from vae_edu import gaussian
-from vae_edu.map_latent import check_n_points, lookup
+from vae_edu.map_latent import lookup
+from vae_edu.networks import check_count
 
 
 class VariationalLatent(nn.Module):
@@ -20,7 +21,7 @@ class VariationalLatent(nn.Module):
 
     def __init__(self, decoder, n_points, *, generator):
         super().__init__()
-        check_n_points(n_points)
+        check_count("n_points", n_points)
         self.decoder, self.n_points = decoder, n_points
         self.mean = nn.Parameter(0.1 * torch.randn(n_points, decoder.latent_dim, generator=generator))
         # small stds at first: with std 1 every z says nothing about its x, and the decoder learns to ignore it
@@ -43,7 +44,7 @@ class VariationalLatent(nn.Module):
         return gaussian.kl_divergence(mean, log_std)
 
     def encode(self, x, index=None):
-        return lookup(self.mean, index), lookup(self.log_std, index)  # (N, m) each
+        return lookup(self.mean, x, index), lookup(self.log_std, x, index)  # (N, m) each
 
     def decode(self, z):
         return self.decoder(z)

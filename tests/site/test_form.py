@@ -7,8 +7,7 @@ import pytest
 from stored import NOTEBOOKS, PAGES, markdown
 
 CHAPTERS = [page for page in NOTEBOOKS if re.search(r"/\d\d_", page)]
-SECOND_EDITION = [page for page in CHAPTERS if re.search(r"/0[1-8]_", page)]  # the others still have the form of the first
-every_recut_chapter = pytest.mark.parametrize("page", SECOND_EDITION)
+every_chapter = pytest.mark.parametrize("page", CHAPTERS)
 
 SCROLLS = """what => [...document.querySelectorAll(what)].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
   .map(e => `${e.textContent.trim().slice(0, 60)}: ${e.scrollWidth} in ${e.clientWidth}`)"""
@@ -31,7 +30,7 @@ def page_of(tab, origin):
     return page_of
 
 
-@every_recut_chapter
+@every_chapter
 def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_of, page):
     tab = page_of(page)
     assert tab.evaluate(SCROLLS, "article .katex-display") == []
@@ -39,7 +38,7 @@ def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_o
     assert tab.evaluate(SCROLLS, "article div.cell_input pre") == []
 
 
-@every_recut_chapter
+@every_chapter
 def test_a_page_is_not_endless_and_code_is_at_most_a_fifth_of_it(page_of, page):
     tab = page_of(page)
     assert tab.evaluate("document.documentElement.scrollHeight") <= 15_000
@@ -59,7 +58,7 @@ def test_a_page_with_folds_has_one_button_that_opens_and_closes_them_all(page_of
             assert folds.evaluate_all(states) == opened
 
 
-@every_recut_chapter
+@every_chapter
 def test_a_fold_says_what_is_in_it(page_of, page):
     words = page_of(page).locator("article details > summary").evaluate_all("all => all.map(e => e.innerText.trim())")
     known = {"What is imported", "How it was checked", "How it is drawn", "How the answer is checked", "Solution"}
@@ -70,7 +69,7 @@ def test_a_fold_says_what_is_in_it(page_of, page):
     assert [name for name in words if name not in known and not re.search(r"^Proof\b|\?$", name)] == []
 
 
-@every_recut_chapter
+@every_chapter
 def test_verdicts_stand_outside_of_the_folds_but_for_those_of_solutions(page_of, page):
     outside = """all => all.filter(e => !e.checkVisibility() && e.closest("details:not(.hide)")?.firstElementChild.innerText !== "Solution")
       .map(e => e.textContent)"""
@@ -82,7 +81,7 @@ def test_verdicts_stand_outside_of_the_folds_but_for_those_of_solutions(page_of,
 def test_without_scripts_a_fold_can_be_opened(visit, origin):
     context = visit.tab.context.browser.new_context(java_script_enabled=False)
     tab = context.new_page()
-    tab.goto(f"{origin}/{SECOND_EDITION[0]}.html")
+    tab.goto(f"{origin}/{CHAPTERS[0]}.html")
     for words in ("How it was checked", "Solution"):
         fold = tab.locator("article details", has=tab.get_by_text(words, exact=True)).first
         inside = fold.locator("div.cell_input").first
@@ -93,7 +92,7 @@ def test_without_scripts_a_fold_can_be_opened(visit, origin):
 
 
 def test_a_link_into_a_fold_opens_it_also_while_the_page_is_open(page_of):
-    tab = page_of(SECOND_EDITION[0])
+    tab = page_of(CHAPTERS[0])
     anchor = tab.locator("details .check").last.get_attribute("id")
     tab.evaluate("anchor => { location.hash = anchor; }", anchor)
     tab.locator(f"#{anchor}").wait_for(state="visible")

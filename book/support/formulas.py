@@ -1,0 +1,92 @@
+"""Sphinx extension for the pages behind the chapters: what the chapters say, shown again and never typed twice.
+
+- The directive `formula` takes the label of a numbered equation and a few words for it. Its LaTeX comes from the notebooks
+  at build time; a label that none of them has is an error.
+- The directive `beliefs` lists what is quoted in order to be refuted, with links: headings in quotation marks, and quotations
+  below the words *A belief to test*.
+"""
+
+import functools
+import re
+
+import nbformat
+from claims import link_to_equation
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import make_refnode
+
+FORMULA = re.compile(r"\$\$((?:[^$]|\\\$)+)\$\$ *\(([^()\s]+)\)")
+BELIEF = re.compile(r'^(?:#{2,4} |\*\*A belief to test\.\*\*\s+> )(".+")$', re.MULTILINE)
+HEADING = re.compile(r"^#{1,4} (.+)$", re.MULTILINE)
+
+
+@functools.cache
+def prose(path):
+    """The Markdown of a notebook."""
+    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+
+
+def formulas(path):
+    """{label: LaTeX} of a notebook."""
+    return {label: latex.strip() for latex, label in FORMULA.findall(prose(path))}
+
+
+def beliefs(path):
+    """The beliefs that a notebook quotes, each with the heading that it is or stands under, in Markdown."""
+    text = prose(path)
+    return [(found[1], HEADING.findall(text[: found.end()])[-1]) for found in BELIEF.finditer(text)]
+
+
+class Formula(SphinxDirective):
+    """Words, the equation's number with a link to it, and the equation."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self):
+        (label,) = self.arguments
+        paths = [path for path in map(self.env.doc2path, sorted(self.env.found_docs)) if path.endswith(".ipynb")]
+        found = [(path, formulas(path)[label]) for path in paths if label in formulas(path)]
+        if len(found) != 1:
+            raise self.error(f"{len(found)} equations of the book are labelled {label}")
+        ((path, latex),) = found
+        self.env.note_dependency(path)
+        words, messages = self.state.inline_text(" ".join(self.content), self.lineno)
+        words = nodes.paragraph("", "", *words, nodes.Text("\N{NO-BREAK SPACE}"), link_to_equation(self.env, label))
+        formula = nodes.math_block(latex, latex, nowrap=False, number=None, label=None)
+        self.set_source_info(formula)
+        return [nodes.container("", words, formula, *messages, classes=["formula"])]
+
+
+class Beliefs(SphinxDirective):
+    """One item for each belief, with the number of its chapter."""
+
+    def run(self):
+        chapters = [page for part in self.env.external_site_map.root.subtrees if part.numbered for page in part.files()]
+        items = nodes.bullet_list(bullet="-")
+        for number, page in enumerate(chapters, 1):
+            path = self.env.doc2path(page)
+            self.env.note_dependency(path)
+            items += [self.item(page, number, *words) for words in beliefs(path)]
+        return [items]
+
+    def item(self, page, number, belief, heading):
+        belief, heading = (nodes.inline("", "", *self.state.inline_text(words, self.lineno)[0]) for words in (belief, heading))
+        place = {"reftarget": heading.astext(), "refdomain": "", "reftype": "belief", "refdoc": self.env.docname, "page": page}
+        return nodes.list_item("", nodes.paragraph("", "", pending_xref("", belief, **place), nodes.Text(f" ({number})")))
+
+
+def resolve_belief(app, env, node, content):
+    """The link to a heading, whose anchor is known once its page has been read."""
+    if node["reftype"] == "belief":
+        for entry in env.tocs[node["page"]].findall(nodes.reference):
+            if entry.astext() == node["reftarget"]:
+                return make_refnode(app.builder, node["refdoc"], node["page"], entry["anchorname"].removeprefix("#"), content)
+
+
+def setup(app):
+    app.add_directive("formula", Formula)
+    app.add_directive("beliefs", Beliefs)
+    app.connect("missing-reference", resolve_belief)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
