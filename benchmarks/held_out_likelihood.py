@@ -30,7 +30,7 @@ import torch
 from sklearn.decomposition import FactorAnalysis
 from sklearn.mixture import GaussianMixture
 
-from vae_edu import VAE, Decoder, GaussianEncoder, data, estimators, evaluation, fit, gaussian, linear_gaussian
+from vae_edu import VAE, Decoder, GaussianEncoder, annealing, data, estimators, evaluation, fit, gaussian, linear_gaussian
 
 SPLITS, SEEDS, LATENTS, HIDDEN = (0, 1, 2), (0, 1, 2), (2, 8, 16), (256, 256)
 EPOCHS, LR, NOISES = 150, 3e-3, (0.0, 0.1)
@@ -243,7 +243,7 @@ class Run:
 
             def run(x, start=None, model=model, m=m):
                 chains_ = chains if start is None else len(start)
-                return estimators.annealed_importance(
+                return annealing.annealed_importance(
                     model.decoder.log_likelihood, x, m, steps, chains_, seeded(22), start=start
                 )
 

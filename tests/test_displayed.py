@@ -7,6 +7,7 @@ import displayed
 import numpy as np
 import pytest
 import scipy.integrate
+import scipy.optimize
 import scipy.stats
 import torch
 
@@ -232,6 +233,110 @@ CASES = [  # label, which side, the symbols' values, what it must be
     ("ds-cost", 1, batch, which_points + which_z),
     ("constant-step", 1, {r"\eta": eta, r"\tau": tau, r"\kappa": kappa}, stationary),
 ]
+# Part III: one draw of a VAE, J, and the noise's share
+draw_z = mu + s * rng.normal(size=m)
+one_elbo = normal.logpdf(x, W @ draw_z + bias, sigma).sum() - KL
+many_mu, many_s = rng.normal(size=(N, m)), rng.uniform(0.3, 1.6, (N, m))
+many_z = many_mu + many_s * rng.normal(size=(N, m))
+many_kl = [kl(diagonal(u, v), standard) for u, v in zip(many_mu, many_s)]
+many_elbo = normal.logpdf(points, many_z @ W.T + bias, sigma).sum(-1) - many_kl
+J_of = lambda v: (((points - many_z @ W.T - bias) ** 2).sum(-1)
+                  + v * ((many_mu**2).sum(-1) + (many_s**2).sum(-1) - 2 * np.log(many_s).sum(-1))).mean()  # fmt: skip
+decoder_noise = {r"\sigma_{\mathrm{dec}}": sigma, "m": float(m), "d": float(d)}
+one_draw = decoder_noise | {
+    r"\| x - f_\theta(\tilde z) \|": np.linalg.norm(x - W @ draw_z - bias),
+    r"\|\mu\|": np.linalg.norm(mu), r"\|s\|": np.linalg.norm(s), r"\mathbf{1}^\top \log s": np.log(s).sum(),
+}  # fmt: skip
+all_draws = decoder_noise | {
+    r"\| x_i - f_\theta(\tilde z_i) \|": np.linalg.norm(points - many_z @ W.T - bias, axis=1), "N": float(N),
+    r"\|\mu_i\|": np.linalg.norm(many_mu, axis=1), r"\|s_i\|": np.linalg.norm(many_s, axis=1),
+    r"\mathbf{1}^\top \log s_i": np.log(many_s).sum(-1),
+}  # fmt: skip
+minus_elbo = lambda v: -normal.logpdf(points, means, v**0.5).sum(-1).mean() + np.mean(many_kl)
+knob = {r"\bar R": R, "v": 0.6, "d": float(d), "m": float(m), r"\overline{\operatorname{KL}}": np.mean(many_kl)}
+signs = np.array(list(np.ndindex(*[2] * m))) * 2.0 - 1
+noisy = ((x - bias - (mu + s * signs) @ W.T) ** 2).sum(-1).mean()
+penalty = linear | {r"\mu": column(mu), r"\operatorname{diag}(s^2)": np.diag(s**2), "s_j": s,
+                    r"\|\mathbf{w}_j\|": np.linalg.norm(W, axis=0)}  # fmt: skip
+bits, chances = rng.integers(0, 2, d).astype(float), rng.uniform(0.1, 0.9, d)
+bce = -torch.distributions.Bernoulli(torch.tensor(chances)).log_prob(torch.tensor(bits)).sum().item()
+grey = scipy.integrate.quad(lambda t: 0.3**t * 0.7 ** (1 - t), 0, 1)[0]
+
+# Part III: probabilistic PCA of points, through its covariance
+S = np.cov(points.T, bias=True)
+spectrum, U = (part[..., ::-1] for part in np.linalg.eigh(S))
+noise_2 = spectrum[m:].mean()
+loadings = U[:, :m] * np.sqrt(spectrum[:m] - noise_2)
+log_p = lambda W, v: scipy.stats.multivariate_normal(points.mean(0), W @ W.T + v * np.eye(d)).logpdf(points).mean()
+second = lambda f, h=1e-3: (f(h) - 2 * f(0.0) + f(-h)) / h**2
+M_ppca = loadings.T @ loadings + noise_2 * np.eye(m)
+codes = (points - points.mean(0)) @ loadings @ np.linalg.inv(M_ppca)
+price = np.mean([kl(full(code, noise_2 * np.linalg.inv(M_ppca)), full(np.zeros(m), np.eye(m))) for code in codes])
+ppca = {r"\lambda_j": spectrum[:m], r"\sigma": noise_2**0.5, "d": float(d), "m": float(m),
+        r"\sum_{j > m} \lambda_j": spectrum[m:].sum(), r"\sum_j \lambda_j": spectrum.sum()}  # fmt: skip
+
+
+def turned_gap(alpha):
+    """Of the first two columns, turned among themselves, by the determinant."""
+    Q = np.array([[np.cos(alpha), -np.sin(alpha)], [np.sin(alpha), np.cos(alpha)]])
+    turned = Q.T @ np.diag(spectrum[:2]) @ Q
+    return 0.5 * (np.log(turned.diagonal()).sum() - np.linalg.slogdet(turned)[1])
+
+
+def tilted(alpha, j=1, k=4):
+    """log p when the j-th principal direction of W is tilted towards the k-th."""
+    direction = np.cos(alpha) * U[:, j] + np.sin(alpha) * U[:, k]
+    return log_p(np.column_stack([loadings[:, 0], direction * np.sqrt(spectrum[j] - noise_2), loadings[:, 2]]), noise_2)
+
+
+planar = {r"\lambda_1": spectrum[0], r"\lambda_2": spectrum[1], r"\sin^2 2\alpha": np.sin(0.6) ** 2}
+pull = scipy.optimize.minimize(lambda c: (spectrum[:m] / np.exp(c)).sum() + m * np.log(np.exp(c).mean()), np.zeros(m), tol=1e-12).x
+roots = {r"\sqrt{\lambda_j}": spectrum[:m] ** 0.5, r"\sum_{k \le m} \sqrt{\lambda_k}": (spectrum[:m] ** 0.5).sum(), "m": float(m)}
+residuals = rng.uniform(0.1, 2, d)
+shared_sigma, own_sigma = (
+    scipy.optimize.minimize(lambda t: (t + residuals / (2 * np.exp(2 * t))).sum() if len(t) == d
+                            else (t[0] + residuals / (2 * np.exp(2 * t[0]))).sum(), np.zeros(n), tol=1e-12).fun
+    for n in (1, d)
+)  # fmt: skip
+gain_matrix = rng.normal(size=(m, d)) / 3
+all_signs = np.array(list(np.ndindex(*[2] * d))) * 2.0 - 1
+linear_elbo = lambda mean: (normal.logpdf(x, W @ mean + bias, sigma).sum()
+                            - np.trace(W @ np.diag(s**2) @ W.T) / (2 * sigma**2) - kl(diagonal(mean, s), standard))  # fmt: skip
+disturbed = np.mean([linear_elbo(gain_matrix @ (x + 0.4 * e - bias)) for e in all_signs])
+watching = linear | {"G": gain_matrix, r"\kappa": 0.4,
+                     r"\operatorname{ELBO}(q(z \mid x))": linear_elbo(gain_matrix @ (x - bias))}  # fmt: skip
+
+CASES += [
+    ("elbo-one-draw", 1, one_draw, -one_elbo),
+    ("elbo-times-variance", 1, one_draw, -2 * sigma**2 * one_elbo),
+    ("def-practical-loss", 1, all_draws, J_of(sigma**2)),
+    ("def-practical-loss", 1, all_draws, 2 * sigma**2 * -many_elbo.mean() + sigma**2 * (m - d * np.log(2 * np.pi * sigma**2))),
+    ("noise-share", 1, ppca, d * noise_2 / np.trace(loadings @ loadings.T + noise_2 * np.eye(d))),
+    ("j-slope", 1, knob, slope(J_of)),
+    ("elbo-sigma", 1, knob, minus_elbo(0.6)),
+    ("elbo-slope", 1, knob, slope(minus_elbo, 0.6)),
+    ("elbo-slope", 2, knob, slope(minus_elbo, 0.6)),
+    ("noise-penalty", 1, penalty, noisy),
+    ("noise-penalty", 2, penalty, noisy),
+    ("linear-moments", 1, ppca, (noise_2 * np.linalg.inv(M_ppca)).diagonal()),
+    ("linear-moments", 3, ppca, (codes**2).mean(0)),
+    ("linear-kl", 1, ppca, price),
+    ("linear-price", 1, ppca, price),
+    ("bce-normalized", 1, {"x_k": bits, "p_k": chances}, bce),
+    ("bce-grey", 1, {"p": 0.3, r"\eta": np.log(0.3 / 0.7)}, grey),
+    ("bce-grey", 2, {"p": 0.3}, grey),
+    ("lvae-value", 1, ppca, log_p(loadings, noise_2)),
+    ("rotation-gap", 1, planar, turned_gap(0.3)),
+    ("axis-curvature", 1, planar, second(turned_gap)),
+    ("subspace-curvature", 1, {r"\lambda_j": spectrum[1], r"\lambda_k": spectrum[4], r"\sigma": noise_2**0.5}, -second(tilted)),
+    ("collapse-curvature", 2, {r"\lambda_j": spectrum[1], r"\sigma": 0.5},
+     second(lambda t: log_p(t * U[:, 1:2], 0.25), 3e-4)),  # fmt: skip
+    ("isotropic-pull", 1, roots, np.exp(pull)),
+    ("gaussian-ml", 1, {r"\hat S": S, "d": float(d)}, scipy.stats.multivariate_normal(points.mean(0), S).logpdf(points).mean()),
+    ("sigma-gain", 1, {"v_k": residuals, "d": float(d)}, shared_sigma - own_sigma),
+    ("input-noise-cost", 1, watching, disturbed),
+]
+
 cases = pytest.mark.parametrize(("label", "side", "values", "expected"), CASES, ids=[f"{case[0]}-{case[1]}" for case in CASES])
 
 
@@ -253,7 +358,7 @@ def test_a_formula_as_the_page_displays_it_has_the_value_that_it_claims(label, s
 
 def slips(tokens):
     """The same tokens with one slip: a sign, a number, a lost logarithm, a lost sum."""
-    limits = {k for i, token in enumerate(tokens) if token == r"\sum" for k in range(i, i + 12) if "}" not in tokens[i:k]}
+    limits = {k for i, token in enumerate(tokens) if token == r"\sum" for k in range(i, i + 16) if "}" not in tokens[i:k]}
     for i, token in enumerate(tokens):
         if i in limits:
             continue

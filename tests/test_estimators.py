@@ -9,8 +9,8 @@ import scipy.stats
 import torch
 from torch.distributions import Normal
 
+from vae_edu import annealing, gaussian
 from vae_edu import estimators as mc
-from vae_edu import gaussian
 from vae_edu import linear_gaussian as lg
 from vae_edu.data import curve
 from vae_edu.networks import Decoder
@@ -177,7 +177,7 @@ def posterior_samples(n):
 
 
 def annealed(steps, n, start=None, **more):
-    return mc.annealed_importance(linear, X_LINEAR, 2, steps, n, seed(1), start=start, **more)
+    return annealing.annealed_importance(linear, X_LINEAR, 2, steps, n, seed(1), start=start, **more)
 
 
 @pytest.mark.parametrize("leapfrog", [1, 3])
@@ -201,19 +201,19 @@ def test_more_steps_close_the_gap_from_both_sides():
 def test_one_step_is_importance_sampling_from_the_prior_and_its_backward_twin():
     z = posterior_samples(4)
     torch.testing.assert_close(annealed(1, 4, z), linear(X_LINEAR, z))
-    log_w = mc.annealed_importance(toy, X, 1, 1, 5000, seed())
+    log_w = annealing.annealed_importance(toy, X, 1, 1, 5000, seed())
     assert_mean(log_w.exp(), LOG_P.exp())
 
 
 def test_annealing_finds_the_quadrature_of_a_curved_decoder():
-    assert_mean(mc.annealed_importance(toy, X, 1, 40, 1500, seed()).exp(), LOG_P.exp())
+    assert_mean(annealing.annealed_importance(toy, X, 1, 40, 1500, seed()).exp(), LOG_P.exp())
 
 
 def test_an_image_drawn_with_its_z_is_caught_between_both_directions_for_a_deep_decoder():
     decoder = Decoder(2, 6, (16,), sigma_dec=0.1, generator=seed(1))
     z = torch.randn(8, 2, generator=seed(2))
     x = gaussian.sample(decoder(z).detach(), decoder.log_sigma.detach(), seed(3))
-    run = lambda steps, start=None: mc.annealed_importance(decoder.log_likelihood, x, 2, steps, 4, seed(4), start=start)  # noqa: E731
+    run = lambda steps, start=None: annealing.annealed_importance(decoder.log_likelihood, x, 2, steps, 4, seed(4), start=start)  # noqa: E731
     start = z.expand(4, 8, 2)
     few, many = (run(steps, start) - run(steps) for steps in (15, 100))
     assert many.dtype == torch.float32 and not many.requires_grad and decoder.net[0].weight.grad is None
@@ -229,14 +229,14 @@ def test_annealing_refuses_what_it_cannot_use():
     for bad in ({"m": 0}, {"steps": 0}, {"n": 1.5}, {"leapfrog": -1}):
         settings = {"m": 2, "steps": 3, "n": 2, "leapfrog": 1} | bad
         with pytest.raises(ValueError, match=f"{next(iter(bad))} must be a positive integer"):
-            mc.annealed_importance(linear, X_LINEAR, generator=seed(), **settings)
+            annealing.annealed_importance(linear, X_LINEAR, generator=seed(), **settings)
     with pytest.raises(ValueError, match=r"start must be \(n, N, m\) = \(3, 2, 2\), .* got \(2, 2, 2\)"):
         annealed(3, 3, posterior_samples(2))
     for bad in (X_LINEAR[0], X_LINEAR / 0):
         with pytest.raises(ValueError, match=r"x must be \(N, d\), without NaN"):
-            mc.annealed_importance(linear, bad, 2, 3, 2, seed())
+            annealing.annealed_importance(linear, bad, 2, 3, 2, seed())
     with pytest.raises(ValueError, match=r"log_likelihood\(x, z\) must have shape \(2, 2\)"):
-        mc.annealed_importance(lambda x, z: linear(x, z).unsqueeze(-1), X_LINEAR, 2, 3, 2, seed())
+        annealing.annealed_importance(lambda x, z: linear(x, z).unsqueeze(-1), X_LINEAR, 2, 3, 2, seed())
 
 
 # memory

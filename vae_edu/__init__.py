@@ -1,6 +1,6 @@
 """The code behind the book: read the modules in this order.
 
-gaussian, networks, autoencoder, map_latent, variational, vae, linear_gaussian, estimators,
+gaussian, networks, autoencoder, map_latent, variational, vae, linear_gaussian, estimators, annealing,
 training, evaluation, adapted, fingerprint, verdicts, checkup, data, checks, exercises,
 figures, explorers.
 

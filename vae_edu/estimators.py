@@ -8,12 +8,12 @@ nats: ``decoder.log_likelihood``, or any such function. The prior is N(0, I).
 """
 
 import math
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 
 from vae_edu import gaussian
+from vae_edu.networks import check_count
 
 ROWS = 2**14  # z's drawn at a time
 
@@ -68,9 +68,8 @@ def importance_weighted(log_likelihood, x, mean, log_std, k, n, generator):
     k = 1 is the ELBO. Costs n·k draws, and memory for a chunk of them. Nothing here carries a gradient. Raises ValueError
     as ``elbo`` does. Source: Burda et al. 2016.
     """
-    for name, value in {"k, the number of weights in one sample,": k, "n, the number of samples,": n}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
+    check_count("k, the number of weights in one sample,", k)
+    check_count("n, the number of samples,", n)
     largest = torch.full((n, len(x)), torch.finfo(mean.dtype).min, dtype=mean.dtype, device=mean.device)
     total, seen = torch.zeros_like(largest), 0  # Σ w = total · e^largest, chunk by chunk
     for likelihood, prior, q in _terms(log_likelihood, x, mean, log_std, n * k, generator):
@@ -83,42 +82,6 @@ def importance_weighted(log_likelihood, x, mean, log_std, k, n, generator):
 
 
 @torch.no_grad()
-def annealed_importance(log_likelihood, x, m, steps, n, generator, *, start=None, leapfrog=2):
-    """n samples of log w, (n, N), with E[w] = p(x), by annealed importance sampling: no encoder and no q. In nats.
-
-    z ~ N(0, I_m) is led to the posterior through p(z) p(x|z)^β_t, β_t = (t / steps)⁴, by one Hamiltonian move for each t,
-    which leaves this density as it is; log w = Σ_t (β_t - β_{t-1}) log p(x|z_{t-1}) is on average at most log p(x).
-    With ``start``, exact samples of p(z|x), (n, N, m), the same moves are made backwards: then E[1/w] = 1/p(x), and
-    log w is on average at least log p(x). x drawn from the model together with its z has such a sample: that z.
-
-    log_likelihood must be differentiable in z. Costs 2 n · steps · (leapfrog + 1) gradients an image; half of them are a
-    trial run, which sets the length of the moves for each image and β. Raises ValueError as ``elbo`` does, and when
-    start has another shape. Sources: Neal 2001, Wu et al. 2017; backwards, Grosse et al. 2015.
-    """
-    for name, value in {"m": m, "steps": steps, "n": n, "leapfrog": leapfrog}.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    if x.ndim != 2 or not x.isfinite().all():
-        raise ValueError(f"x must be (N, d), without NaN or infinite values, got {tuple(x.shape)}")
-    shape = n, len(x), m
-    if start is not None and start.shape != shape:
-        raise ValueError(f"start must be (n, N, m) = {shape}, one posterior sample for each chain, got {tuple(start.shape)}")
-    betas = [(t / steps) ** 4 for t in range(steps + 1)]
-    z = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device)
-    length, lengths = torch.ones(len(x), 1, dtype=x.dtype, device=x.device), {}
-    for beta in betas[1:-1]:  # the trial run: longer where more than 7 of 10 moves are accepted, shorter elsewhere
-        z, _, accepted = _move(log_likelihood, x, z, beta, length, leapfrog, generator)
-        lengths[beta] = length = length * torch.where(accepted.mean(0) > 0.7, 1.2, 0.8).unsqueeze(-1)
-    z = torch.randn(shape, generator=generator, dtype=x.dtype, device=x.device) if start is None else start
-    value, log_w = _values(log_likelihood(x, z), z, "log_likelihood(x, z)"), 0
-    for here, there in pairwise(betas if start is None else betas[::-1]):
-        log_w = log_w + abs(there - here) * value
-        if there in lengths:
-            z, value, _ = _move(log_likelihood, x, z, there, lengths[there], leapfrog, generator)
-    return log_w
-
-
-@torch.no_grad()
 def pathwise_gradient(f, mean, log_std, n, generator):
     """n samples of ∇E_q[f(z)] by z = mean + std ε: ∇f(z) for mean, ∇f(z) std ε for log_std. Unbiased for smooth f.
 
@@ -128,7 +91,7 @@ def pathwise_gradient(f, mean, log_std, n, generator):
     samples = []
     for z, noise in _draws(mean, log_std, n, generator):
         with torch.enable_grad():
-            value = _values(f(z.requires_grad_()), z, "f(z)")
+            value = checked(f(z.requires_grad_()), z, "f(z)")
             (slope,) = torch.autograd.grad(value.sum(), z)  # (k, N, m): each value depends on its own z alone
         samples.append(Gradient(slope, slope * log_std.exp() * noise))
     return Gradient(*map(torch.cat, zip(*samples, strict=True)))
@@ -143,7 +106,7 @@ def score_gradient(f, mean, log_std, n, generator, baseline=0.0):
     """
     samples = []
     for z, noise in _draws(mean, log_std, n, generator):
-        value = (_values(f(z), z, "f(z)") - baseline).unsqueeze(-1)  # (k, N, 1)
+        value = (checked(f(z), z, "f(z)") - baseline).unsqueeze(-1)  # (k, N, 1)
         samples.append(Gradient(value * noise / log_std.exp(), value * (noise**2 - 1)))
     return Gradient(*map(torch.cat, zip(*samples, strict=True)))
 
@@ -155,15 +118,14 @@ def _terms(log_likelihood, x, mean, log_std, n, generator):
     if not x.isfinite().all():
         raise ValueError("x holds NaN or infinite values")
     for z, _ in _draws(mean, log_std, n, generator):
-        likelihood = _values(log_likelihood(x, z), z, "log_likelihood(x, z)")
+        likelihood = checked(log_likelihood(x, z), z, "log_likelihood(x, z)")
         prior = gaussian.log_density(z, torch.zeros_like(z), torch.zeros_like(z))
         yield torch.stack([likelihood, prior, gaussian.log_density(z, mean, log_std)])
 
 
 def _draws(mean, log_std, n, generator):
     """n draws in chunks: z = mean + std ε, and ε, (k, *mean.shape) each."""
-    if not isinstance(n, int) or n < 1:
-        raise ValueError(f"n, the number of draws, must be a positive integer, got {n!r}")
+    check_count("n, the number of draws,", n)
     if mean.ndim == 0 or log_std.shape != mean.shape:
         raise ValueError(f"mean and log_std must have one shape, (N, m), got {tuple(mean.shape)} and {tuple(log_std.shape)}")
     if not (mean.isfinite().all() and log_std.isfinite().all()):
@@ -174,32 +136,8 @@ def _draws(mean, log_std, n, generator):
         yield mean + log_std.exp() * noise, noise
 
 
-def _move(log_likelihood, x, z, beta, length, leapfrog, generator):
-    """z after one Hamiltonian move that leaves p(z) p(x|z)^beta as it is, log p(x|z) there, and acceptance rates, (n, N)."""
-
-    def energy(z):
-        with torch.enable_grad():
-            z = z.detach().requires_grad_()
-            value = _values(log_likelihood(x, z), z, "log_likelihood(x, z)")
-            (slope,) = torch.autograd.grad(value.sum(), z)
-        return value.detach(), slope
-
-    draw = lambda shape, f: f(shape, generator=generator, dtype=x.dtype, device=x.device)  # noqa: E731
-    value, slope = energy(z)
-    speed = draw(z.shape, torch.randn)
-    z_new, value_new, v = z, value, speed
-    for _ in range(leapfrog):  # half a kick, a step, half a kick
-        v = v + length / 2 * (beta * slope - z_new)
-        z_new = z_new + length * v
-        value_new, slope = energy(z_new)
-        v = v + length / 2 * (beta * slope - z_new)
-    log_ratio = beta * (value_new - value) + ((z**2 - z_new**2) + (speed**2 - v**2)).sum(-1) / 2
-    accept = draw(value.shape, torch.rand).log() < log_ratio  # a NaN is refused
-    rate = log_ratio.clamp(max=0).exp().nan_to_num(0)
-    return torch.where(accept.unsqueeze(-1), z_new, z), torch.where(accept, value_new, value), rate
-
-
-def _values(values, z, name):
+def checked(values, z, name):
+    """values, one for each z (k, N, m); ValueError when they have another shape, (k, N), or hold NaN."""
     if values.shape != z.shape[:-1]:
         raise ValueError(f"{name} must have shape {tuple(z.shape[:-1])}, summed over the last axis, got {tuple(values.shape)}")
     if values.isnan().any():

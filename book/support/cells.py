@@ -18,6 +18,7 @@ class Kind(NamedTuple):
 SOURCE, ALL = {"source_hidden": True}, {"source_hidden": True, "outputs_hidden": True}
 KINDS = {
     "setup": Kind("hide-input", "What is imported", SOURCE),
+    "helper": Kind("hide-input", "What is prepared", SOURCE),
     "proof": Kind("hide-input", "How it was checked", SOURCE),
     "plot": Kind("hide-input", "How it is drawn", SOURCE),
     "exercise": Kind("hide-input", "How the answer is checked", SOURCE),

@@ -61,7 +61,7 @@ def test_a_page_with_folds_has_one_button_that_opens_and_closes_them_all(page_of
 @every_chapter
 def test_a_fold_says_what_is_in_it(page_of, page):
     words = page_of(page).locator("article details > summary").evaluate_all("all => all.map(e => e.innerText.trim())")
-    known = {"What is imported", "How it was checked", "How it is drawn", "How the answer is checked", "Solution"}
+    known = {"What is imported", "What is prepared", "How it was checked", "How it is drawn", "How the answer is checked", "Solution"}
     kinds = {"proof": "How it was checked", "plot": "How it is drawn", "exercise": "How the answer is checked"}
     tags = [tag for cell in NOTEBOOKS[page].cells for tag in cell.metadata.get("tags", [])]
     assert {kind: words.count(name) for kind, name in kinds.items()} == {kind: tags.count(kind) for kind in kinds}
