@@ -13,9 +13,9 @@ SPREADS = {"std": lambda t: t.log(), "log_std": lambda t: t, "log_var": lambda t
 def adapt(module, q=None, p=None, *, spread=None, shape=None, prior=None):
     """A VAE of another style as a model that ``evaluation`` and ``checkup`` can take.
 
-    module: the nn.Module that holds all parameters. q: x (N, *shape) → a torch Normal over z (N, m), or a pair (mean,
+    module: the nn.Module that holds all parameters. q: x (N, …) → a torch Normal over z (N, m), or a pair (mean,
     spread), of which ``spread`` says what the second is: "log_var", "log_std" or "std". p: z (n, m) → a torch
-    distribution over x (n, *shape), such as Normal(vae.decode(z), 0.15) or Bernoulli(logits=vae.decode(z)). shape: that
+    distribution over x (n, …), such as Normal(vae.decode(z), 0.15) or Bernoulli(logits=vae.decode(z)). shape: that
     of one x, (d,) or (1, 28, 28). prior: a torch distribution over z, if it is not N(0, I).
     A VAE of this package needs none of these.
 

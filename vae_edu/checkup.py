@@ -17,7 +17,7 @@ MATTER = nn.modules.batchnorm._BatchNorm | nn.modules.dropout._DropoutNd  # laye
 def checkup(model, x, x_test=None, *, loss=None, generator):
     """Examine a VAE: print a report, line by line, and return it as a list of Findings.
 
-    model: what ``adapt`` returns. x: training data, (N, d) or (N, *shape), the first 256 of which are looked at; x_test:
+    model: what ``adapt`` returns. x: training data, (N, d) or (N, …), the first 256 of which are looked at; x_test:
     data that were not trained on. loss: x → the training loss of one batch; without it neither the loss nor the draw of z
     is examined. The model is examined in eval mode, and left as it was.
     """

@@ -42,7 +42,7 @@ class Fingerprint(NamedTuple):
 def fingerprint(loss, model, x, *, n=80, generator):
     """The Fingerprint of loss(x): which multiples of ‖x - f‖² (or a cross-entropy), ‖μ‖², ‖s‖² and Σ log s are in it.
 
-    loss: x (N, *shape) → a number, the training loss of one batch. model: what ``adapt`` returns. Every matrix of the
+    loss: x (N, …) → a number, the training loss of one batch. model: what ``adapt`` returns. Every matrix of the
     model is perturbed n times, and put back. Raises ValueError when no layer receives z, or the loss is not finite.
     """
     x, images = x.reshape(len(x), -1), x.reshape(-1, *model.shape)
