@@ -9,11 +9,11 @@ choice    which noise, by the likelihood of validation images: 288 of the 1438 t
 table     every model, trained on all 1438, on the 359 test images; three splits, each with its own u, weights and noise
 luck      the first split again, with other weights and noise of training
 annealed  annealed importance sampling beside importance weights; on images drawn from the model also from above
-folds     every image scored by a model that has not seen it: seven random folds, or seven of two writers' sheets each
+folds     every image scored by a model that has not seen it: four random folds, or four of whole sheets
 
 The number of epochs, the widths and the ten components were fixed beforehand, by the time that they take. Writes
 held_out_likelihood.json beside this file, again after every model, so that an interrupted run leaves what it has.
-About twenty minutes on one core.
+About ten minutes on one core.
 """
 
 import itertools

@@ -72,3 +72,8 @@ def test_a_bug_of_one_line_is_named(bug):
 
 def test_pixels_up_to_16_are_named_before_anything_else():
     assert examined(PROGRAM, 255 * X, epochs=1)["scale of x"].verdict == "wrong"
+
+
+def test_the_museum_in_the_book_has_the_same_program():
+    cells = nbformat.read(BOOK / "16_when_it_goes_wrong.ipynb", as_version=4).cells
+    assert PROGRAM in next(cell.source for cell in cells if cell.source.startswith("program = "))

@@ -68,12 +68,14 @@ def test_search_finds_the_chapter_on_reparameterization(tab, origin, html, where
 
 
 def test_arrow_keys_turn_the_page_but_not_from_a_slider_or_wide_code(tab, origin):
-    for page, what in ((CHAPTER, ".moving.sweep input"), ("book/09_vae.html", "pre[tabindex='0']")):
+    for page, what, width in ((CHAPTER, ".moving.sweep input", 1280), ("book/09_vae.html", "pre[tabindex='0']", 360)):
+        tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(f"{origin}/{page}")
-        tab.locator(what).first.focus()
+        tab.locator(what).locator("visible=true").first.focus()
         tab.keyboard.press("ArrowRight")
         tab.wait_for_timeout(300)
         assert tab.url.endswith(page)
+    tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(f"{origin}/{CHAPTER}")
     tab.locator("article h1").click()
     for key, name in [("ArrowRight", "06_closed_form_kl.html"), ("ArrowLeft", "05_variational_inference.html")]:

@@ -97,14 +97,14 @@ def test_in_chapter_9_each_digit_gets_its_ellipse_and_its_reconstruction(tab, or
     assert figure.locator(".reading").inner_text().startswith("An empty image")
 
 
-def test_in_chapter_9_a_figure_that_trains_says_that_it_needs_a_kernel(tab, origin):
-    tab.goto(f"{origin}/book/09_vae.html")
+def test_in_chapter_10_a_figure_that_trains_says_that_it_needs_a_kernel(tab, origin):
+    tab.goto(f"{origin}/book/10_one_knob.html")
     figure = tab.locator("figure:has(.moving.still)")
     assert "run the chapter, and a slider appears" in figure.inner_text()
     assert figure.locator("input").count() == 0
 
 
-def test_in_chapter_11_the_prior_reaches_holes_in_which_no_image_is(tab, origin, move):
+def test_in_chapter_13_the_prior_reaches_holes_in_which_no_image_is(tab, origin, move):
     tab.goto(f"{origin}/book/13_prior_and_latent_space.html")
     steps = [0.4 * k for k in range(-7, 8)]
     readings = [move(z1, z2) for z1 in steps for z2 in steps if z1 * z1 + z2 * z2 < 9]
