@@ -4,7 +4,7 @@
 
 Five experiments, in this order. Nothing is chosen on an image that is reported, and no test image stops a training.
 
-curves    ELBO during 400 epochs, training and validation images, without and with noise on the encoder's input
+curves    ELBO during a training, training and validation images, without and with noise on the encoder's input
 choice    which noise, by the likelihood of validation images: 288 of the 1438 training images of each split
 table     every model, trained on all 1438, on the 359 test images; three splits, each with its own u, weights and noise
 luck      the first split again, with other weights and noise of training

@@ -99,10 +99,12 @@ def check_pair(encoder, decoder, gives):
     wrong = {"a point": GaussianEncoder, "a distribution": Encoder}[gives]
     if isinstance(encoder, wrong):
         raise ValueError(f"this stage needs an encoder that gives {gives}, got {type(encoder).__name__}")
-    if isinstance(encoder, Decoder) or not hasattr(decoder, "data_dim"):
+    if isinstance(encoder, Decoder) or isinstance(decoder, Encoder | GaussianEncoder):
         raise ValueError(f"the encoder comes first, then the decoder; got {type(encoder).__name__}, {type(decoder).__name__}")
-    for name in ("latent_dim", "data_dim"):  # an encoder of one's own may say neither
-        if getattr(encoder, name, getattr(decoder, name)) != getattr(decoder, name):
+    for name in ("latent_dim", "data_dim"):
+        if not (hasattr(encoder, name) and hasattr(decoder, name)):
+            continue  # a network of one's own, which does not say
+        if getattr(encoder, name) != getattr(decoder, name):
             raise ValueError(f"encoder and decoder differ in {name}: {getattr(encoder, name)} and {getattr(decoder, name)}")
 
 
