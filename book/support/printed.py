@@ -51,10 +51,46 @@ def bind(app, doctree, docname):
     for raw in list(doctree.findall(nodes.raw)):
         if raw["format"] == "html" and (summary := re.search("<summary>(.+?)</summary>", raw.astext())):
             words = summary[1] if summary[1].endswith("?") else f"{summary[1]}."
-            raw.replace_self(nodes.paragraph("", "", nodes.strong("", words)))
-    for cell in doctree.findall(nodes.container):
+            follows = raw.next_node(descend=False, siblings=True)
+            if isinstance(follows, nodes.paragraph):  # the words run on
+                follows[:0] = [nodes.strong("", words), nodes.Text(" ")]
+                raw.parent.remove(raw)
+            else:
+                raw.replace_self(nodes.paragraph("", "", nodes.strong("", words)))
+    for cell in list(doctree.findall(nodes.container)):
         if "tag_hide-input" in cell["classes"]:
             cell[:] = [child for child in cell if "cell_input" not in child["classes"]]
+        if "tag_answer" in cell["classes"]:
+            cell.parent.remove(cell)  # paper cannot check an answer
+        if "tag_solution" in cell["classes"]:
+            for block in list(cell.findall(nodes.literal_block)):
+                lines = [line for line in block.astext().splitlines() if not line.startswith("✓ Exercise")]
+                if "output" in block["classes"] and not lines:
+                    block.parent.remove(block)
+                elif "output" in block["classes"]:
+                    block.rawsource, block.children = "\n".join(lines), [nodes.Text("\n".join(lines))]
+    for figure in doctree.findall(nodes.figure):
+        if any(name.startswith("fig-table-") for name in figure["ids"]):
+            figure.next_node(nodes.image)["width"] = "60%"
+    for section in doctree.findall(nodes.section):
+        if section[0].astext() in ("Exercises", "The package"):
+            section.insert(1, latex(r"\begingroup\small"))
+            section += latex(r"\par\endgroup")
+    for file in doctree.findall(addnodes.start_of_file):
+        if file["docname"] == "book/claims":
+            without_its_list(file)
+
+
+def without_its_list(claims):
+    """Every check is printed in its chapter; the list of all of them, forty pages, is left to the website."""
+    sections = [node for node in claims.findall(nodes.section) if node.next_node(nodes.table, descend=True)]
+    lists = [node for node in sections if all("checks" in table["classes"] for table in node.findall(nodes.table))]
+    outer = next(node for node in lists if node.parent not in lists)
+    outer[:] = [outer[0], nodes.paragraph("", "On paper they stand in their chapters. One list of them is on the website.")]
+    gone = {name for node in lists for name in node["ids"]}
+    for link in list(claims.findall(nodes.reference)):
+        if link.get("refid") in gone:
+            link.replace_self(link.children)
 
 
 def plain(formula):
