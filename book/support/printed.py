@@ -25,7 +25,7 @@ class MovingFigures(SphinxPostTransform):
 
 
 def bind(app, doctree, docname):
-    """Introduction, parts and chapters in their order; then what LaTeX would print badly; then no code of proofs and plots."""
+    """Introduction, parts and chapters in their order, and in them what paper can show."""
     if app.builder.format != "latex":
         return
     book, chapters = doctree.next_node(nodes.section), {}
@@ -38,56 +38,79 @@ def bind(app, doctree, docname):
         name = re.sub(r"^Part \w+ · ", "", part.caption)
         book += [latex((r"\bookpart" if part.numbered else r"\bookback") + f"{{{name}}}")]
         book += [chapters[file] for file in part.files()]
+    without_its_list(chapters["book/claims"])
+    for change in formulas, folds, cells, exercises, small:
+        change(doctree)
+
+
+def formulas(doctree):
+    """In headings with a text for the bookmarks; those that begin a definition close to its name."""
     for title in doctree.findall(nodes.title):
         for formula in list(title.findall(nodes.math)):
             formula.replace_self(latex(rf"\texorpdfstring{{\({formula.astext()}\)}}{{{plain(formula.astext())}}}"))
     for formula in list(doctree.findall(nodes.math_block)):
         before = formula.parent[: formula.parent.index(formula)]
         if "proof-content" in formula.parent["ids"] and all(isinstance(node, nodes.target) for node in before):
-            formula.parent.insert(0, latex(r"\vspace{-\baselineskip}"))  # a definition that begins with its formula
-    for entry in doctree.findall(nodes.entry):
-        if not entry.astext() and not entry.next_node(nodes.Referential):
-            entry.clear()  # its empty paragraph would take a line
+            formula.parent.insert(0, latex(r"\vspace{-\baselineskip}"))
+
+
+def folds(doctree):
+    """Open; the words on them begin their first paragraph."""
     for raw in list(doctree.findall(nodes.raw)):
         if raw["format"] == "html" and (summary := re.search("<summary>(.+?)</summary>", raw.astext())):
-            words = summary[1] if summary[1].endswith("?") else f"{summary[1]}."
+            words = nodes.strong("", summary[1] if summary[1].endswith("?") else f"{summary[1]}.")
             follows = raw.next_node(descend=False, siblings=True)
-            if isinstance(follows, nodes.paragraph):  # the words run on
-                follows[:0] = [nodes.strong("", words), nodes.Text(" ")]
+            if isinstance(follows, nodes.paragraph):
+                follows[:0] = [words, nodes.Text(" ")]
                 raw.parent.remove(raw)
             else:
-                raw.replace_self(nodes.paragraph("", "", nodes.strong("", words)))
+                raw.replace_self(nodes.paragraph("", "", words))
+
+
+def cells(doctree):
+    """No code of proofs and plots. No cell that waits for an answer, and no verdict on ours."""
     for cell in list(doctree.findall(nodes.container)):
         if "tag_hide-input" in cell["classes"]:
             cell[:] = [child for child in cell if "cell_input" not in child["classes"]]
         if "tag_answer" in cell["classes"]:
-            cell.parent.remove(cell)  # paper cannot check an answer
+            cell.parent.remove(cell)
         if "tag_solution" in cell["classes"]:
-            for block in list(cell.findall(nodes.literal_block)):
-                lines = [line for line in block.astext().splitlines() if not line.startswith("✓ Exercise")]
-                if "output" in block["classes"] and not lines:
-                    block.parent.remove(block)
-                elif "output" in block["classes"]:
-                    block.rawsource, block.children = "\n".join(lines), [nodes.Text("\n".join(lines))]
+            for output in [block for block in cell.findall(nodes.literal_block) if "output" in block["classes"]]:
+                lines = [line for line in output.astext().splitlines() if not line.startswith("✓ Exercise")]
+                new = nodes.literal_block("\n".join(lines), "\n".join(lines), **output.attributes)
+                output.parent.replace(output, new if lines else [])
+
+
+def exercises(doctree):
+    """In small print, like the package's reference, and without the line on how to answer on a screen."""
+    for section in doctree.findall(nodes.section):
+        if section[0].astext() in ("Exercises", "The package"):
+            if section[1].astext().startswith("Type your answer"):
+                section.remove(section[1])
+            section.insert(1, latex(r"\begingroup\small"))
+            section += latex(r"\par\endgroup")
+
+
+def small(doctree):
+    """The table at the head of each chapter; the empty cells of tables, whose paragraphs would take a line."""
     for figure in doctree.findall(nodes.figure):
         if any(name.startswith("fig-table-") for name in figure["ids"]):
             figure.next_node(nodes.image)["width"] = "60%"
-    for section in doctree.findall(nodes.section):
-        if section[0].astext() in ("Exercises", "The package"):
-            section.insert(1, latex(r"\begingroup\small"))
-            section += latex(r"\par\endgroup")
-    for file in doctree.findall(addnodes.start_of_file):
-        if file["docname"] == "book/claims":
-            without_its_list(file)
+    for entry in doctree.findall(nodes.entry):
+        if not entry.astext() and not entry.next_node(nodes.Referential):
+            entry.clear()
 
 
 def without_its_list(claims):
     """Every check is printed in its chapter; the list of all of them, forty pages, is left to the website."""
-    sections = [node for node in claims.findall(nodes.section) if node.next_node(nodes.table, descend=True)]
-    lists = [node for node in sections if all("checks" in table["classes"] for table in node.findall(nodes.table))]
-    outer = next(node for node in lists if node.parent not in lists)
+    lists = [
+        section
+        for section in claims.findall(nodes.section)
+        if (tables := list(section.findall(nodes.table))) and all("checks" in table["classes"] for table in tables)
+    ]
+    outer = next(section for section in lists if section.parent not in lists)
     outer[:] = [outer[0], nodes.paragraph("", "On paper they stand in their chapters. One list of them is on the website.")]
-    gone = {name for node in lists for name in node["ids"]}
+    gone = {name for section in lists for name in section["ids"]}
     for link in list(claims.findall(nodes.reference)):
         if link.get("refid") in gone:
             link.replace_self(link.children)

@@ -51,6 +51,20 @@ def test_every_solution_is_printed(chapters, page):
 
 
 @every_notebook
+def test_no_cell_waits_for_an_answer_and_no_solution_is_judged(chapters, page):
+    assert "no answer yet" not in chapters[page]
+    assert not re.search(r"\{tag_answer\}", chapters[page])
+    solutions = re.findall(r"\{tag_solution\}(.*?)\\end\{sphinxuseclass\}", chapters[page], re.DOTALL)
+    assert not any("✓ Exercise" in text for text in solutions)
+
+
+def test_the_list_of_all_checks_is_left_to_the_website(chapters):
+    assert "How a check decides" in chapters["book/claims"]
+    assert "One list of them is on the website" in chapters["book/claims"]
+    assert "SciPy" not in chapters["book/claims"]
+
+
+@every_notebook
 def test_the_code_of_proofs_and_plots_is_left_out_and_its_verdicts_are_not(chapters, page):
     folded = [cell for cell in NOTEBOOKS[page].cells if {"proof", "plot"} & set(cell.metadata.get("tags", []))]
     calls = {name for cell in folded for name in re.findall(r"check_\w+\(|\.subplots\(", cell.source)}
