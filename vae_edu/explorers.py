@@ -67,7 +67,7 @@ def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, ima
 
     draw: draws the plane on the axes that it is given, and sets their limits. decoder: a Decoder with two latents and
     a square image. start: the first z (2,). codes: labels (N,), means (N, 2) and stds (N, 2) of q(z|x_i), or None for
-    stds where codes are points; the nearest one is named, and with stds log q(z) of the aggregate is shown beside log p(z).
+    stds where codes are points; the nearest one is named, and with stds log q̄(z) of the aggregate is shown beside log p(z).
     encoder: a GaussianEncoder; with it come images {name: (d,)} to pick from and a pad to draw on, and q(z|x) is shown as
     ellipses of one and two standard deviations. Raises ValueError when the latent space is not a plane.
     """

@@ -98,7 +98,7 @@ function latent(figure) {
     paint(decoded, decode(z));
     const [label, distance] = nearest(z);
     let line = `z = ${point(z)}. The nearest code, ${number(distance)} away, is that of ${article(label)}.`;
-    if (std) line += ` log p(z) = ${number(logPrior(z))}, log q(z) = ${number(logAggregate(z))} nats.`;
+    if (std) line += ` log p(z) = ${number(logPrior(z))}, log q̄(z) = ${number(logAggregate(z))} nats.`;
     text.textContent = about + line;
     sliders.forEach((slider, k) => {
       slider.value = z[k];

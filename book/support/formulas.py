@@ -2,8 +2,7 @@
 
 - The directive `formula` takes the label of a numbered equation and a few words for it. Its LaTeX comes from the notebooks
   at build time; a label that none of them has is an error.
-- The directive `beliefs` lists what is quoted in order to be refuted, with links: headings in quotation marks, and quotations
-  below the words *A belief to test*.
+- The directive `beliefs` lists what the chapters quote in order to refute it, with links: their headings in quotation marks.
 """
 
 import functools
@@ -17,8 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
 FORMULA = re.compile(r"\$\$((?:[^$]|\\\$)+)\$\$ *\(([^()\s]+)\)")
-BELIEF = re.compile(r'^(?:#{2,4} |\*\*A belief to test\.\*\*\s+> )(".+")$', re.MULTILINE)
-HEADING = re.compile(r"^#{1,4} (.+)$", re.MULTILINE)
+BELIEF = re.compile(r'^#{2,4} (".+")$', re.MULTILINE)
 
 
 @functools.cache
@@ -33,9 +31,8 @@ def formulas(path):
 
 
 def beliefs(path):
-    """The beliefs that a notebook quotes, each with the heading that it is or stands under, in Markdown."""
-    text = prose(path)
-    return [(found[1], HEADING.findall(text[: found.end()])[-1]) for found in BELIEF.finditer(text)]
+    """The beliefs that a notebook quotes, in Markdown."""
+    return BELIEF.findall(prose(path))
 
 
 class Formula(SphinxDirective):
@@ -68,12 +65,12 @@ class Beliefs(SphinxDirective):
         for number, page in enumerate(chapters, 1):
             path = self.env.doc2path(page)
             self.env.note_dependency(path)
-            items += [self.item(page, number, *words) for words in beliefs(path)]
+            items += [self.item(page, number, belief) for belief in beliefs(path)]
         return [items]
 
-    def item(self, page, number, belief, heading):
-        belief, heading = (nodes.inline("", "", *self.state.inline_text(words, self.lineno)[0]) for words in (belief, heading))
-        place = {"reftarget": heading.astext(), "refdomain": "", "reftype": "belief", "refdoc": self.env.docname, "page": page}
+    def item(self, page, number, belief):
+        belief = nodes.inline("", "", *self.state.inline_text(belief, self.lineno)[0])
+        place = {"reftarget": belief.astext(), "refdomain": "", "reftype": "belief", "refdoc": self.env.docname, "page": page}
         return nodes.list_item("", nodes.paragraph("", "", pending_xref("", belief, **place), nodes.Text(f" ({number})")))
 
 
