@@ -59,6 +59,26 @@ def test_a_function_that_a_student_writes_is_tried_on_what_the_exercise_says(cap
     assert capsys.readouterr().out.count("✓") == 1
 
 
+@pytest.mark.parametrize("empty", [lambda x: None, lambda x: ...])
+def test_an_empty_function_is_an_empty_answer_whatever_is_done_with_its_result(empty, capsys):
+    exercise("Exercise 7.3", 1.0, tol=0.1, against="x", of=lambda f: torch.stack([f(1), f(2)]).mean())(empty)
+    assert capsys.readouterr().out == "Exercise 7.3: no answer yet.\n"
+
+
+def test_an_answer_of_another_kind_is_told_so_in_words():
+    check = exercise("Exercise 7.4", 1.0, tol=0.1, against="x", of=lambda f: f(torch.ones(2)).mean())
+    with pytest.raises(NotYet, match="✗ Exercise 7.4: an answer of another kind is asked for"):
+        check(lambda x: "one")
+    with pytest.raises(NotYet, match="an answer of another kind"):
+        check(1.0)
+
+
+def test_an_error_inside_the_function_is_the_students_own():
+    check = exercise("Exercise 7.5", 1.0, tol=0.1, against="x", of=lambda f: f(torch.ones(2)))
+    with pytest.raises(ZeroDivisionError):
+        check(lambda x: 1 / 0)
+
+
 def test_a_mistake_that_gives_the_right_answer_is_refused():
     with pytest.raises(ValueError, match="the mistake 'no ½' gives the right answer within 1e-03"):
         exercise("Exercise 6.1", 0.0, tol=1e-3, against="x", mistakes={"no ½": 0.0})

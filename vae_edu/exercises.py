@@ -5,6 +5,8 @@ answer = ...
 check_1(answer)
 """
 
+import inspect
+
 from vae_edu import checks
 
 
@@ -15,13 +17,17 @@ class NotYet(AssertionError):
         return [str(self)]
 
 
+class _Empty(Exception):
+    """An answer that returns None or ``...``."""
+
+
 def exercise(title, right, *, tol, against, mistakes=None, of=lambda answer: answer):
     """A function check(answer): right within tol, entry by entry, a mistake that is known, or neither.
 
     right: computed, and not in the way that a solution computes it; ``against`` says how. mistakes: {what went wrong: the
     answer that one gets then}. of: what is compared, say ``lambda f: f(x)`` where the answer is a function to write.
-    An empty answer (``...``, or a function that returns None) says so and passes. A wrong one raises NotYet, which does not
-    give the right one away. Raises ValueError when a mistake cannot be told from the right answer.
+    An empty answer (``...``, or a function that returns None or ``...``) says so and passes. A wrong one raises NotYet, which
+    does not give the right one away. What goes wrong inside a function that is an answer is raised as it is. Raises ValueError when a mistake cannot be told from the right answer.
     """
     mistakes = mistakes or {}
     for words, wrong in mistakes.items():
@@ -29,11 +35,12 @@ def exercise(title, right, *, tol, against, mistakes=None, of=lambda answer: ans
             raise ValueError(f"{title}: the mistake '{words}' gives the right answer within {tol:.0e}")
 
     def check(answer):
-        value = None if answer is ... else of(answer)
-        if value is None or value is ...:
+        try:
+            value = _value(answer, of, title)
+        except _Empty:
             print(f"{title}: no answer yet.")
             return
-        value, wanted = checks._tensor(value).squeeze(), checks._tensor(right).squeeze()  # (1, n) and (n,) are the same
+        value, wanted = value.squeeze(), checks._tensor(right).squeeze()  # (1, n) and (n,) are the same
         if value.shape != wanted.shape:
             raise NotYet(f"✗ {title}: the answer has the shape {tuple(value.shape)}, it should have {tuple(wanted.shape)}.")
         if not _agree(value, right, tol):
@@ -42,6 +49,33 @@ def exercise(title, right, *, tol, against, mistakes=None, of=lambda answer: ans
         checks.check_equal(f"{title}: the answer", value, wanted, tol, each=True, against=against)
 
     return check
+
+
+def _value(answer, of, title):
+    """What is compared, as a tensor."""
+    inside = False
+
+    def watched(*args, **kwargs):
+        nonlocal inside
+        inside = True
+        value = _full(answer(*args, **kwargs))
+        inside = False
+        return value
+
+    try:
+        return checks._tensor(_full(of(watched if inspect.isfunction(answer) else _full(answer))))
+    except _Empty:
+        raise
+    except Exception as error:
+        if inside:
+            raise
+        raise NotYet(f"✗ {title}: an answer of another kind is asked for ({type(error).__name__}: {error}).") from error
+
+
+def _full(value):
+    if value is None or value is ...:
+        raise _Empty
+    return value
 
 
 def _agree(value, right, tol):
