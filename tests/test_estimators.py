@@ -9,7 +9,7 @@ import scipy.stats
 import torch
 from torch.distributions import Normal
 
-from vae_edu import annealing, gaussian
+from vae_edu import annealing, gaussian, gradients
 from vae_edu import estimators as mc
 from vae_edu import linear_gaussian as lg
 from vae_edu.data import curve
@@ -246,7 +246,7 @@ def test_weights_are_added_up_chunk_by_chunk_and_never_all_in_memory(monkeypatch
     whole = mc.elbo(toy, X, MEAN, LOG_STD, 7 * 40, seed()).log_ratio.unflatten(0, (40, 7)).logsumexp(1) - math.log(7)
     torch.testing.assert_close(mc.importance_weighted(toy, X, MEAN, LOG_STD, 7, 40, seed()), whole, rtol=1e-12, atol=0)
     monkeypatch.setattr(mc, "ROWS", 30)  # ten draws at a time, so that samples begin and end within a chunk
-    noise = torch.cat([n for _, n in mc._draws(MEAN, LOG_STD, 7 * 40, seed())])
+    noise = torch.cat([n for _, n in mc.draws(MEAN, LOG_STD, 7 * 40, seed())])
     log_w = toy(X, MEAN + LOG_STD.exp() * noise) + Normal(0.0, 1.0).log_prob(MEAN + LOG_STD.exp() * noise).sum(-1)
     log_w -= Normal(MEAN, LOG_STD.exp()).log_prob(MEAN + LOG_STD.exp() * noise).sum(-1)
     chunked = mc.importance_weighted(toy, X, MEAN, LOG_STD, 7, 40, seed())
@@ -276,7 +276,7 @@ def test_chunks_are_fresh_draws_and_no_chunk_exceeds_the_limit(monkeypatch):
     assert forms.log_ratio[:, 0].unique().numel() == 20_000
     for samples in forms:
         assert_mean(samples, ELBO)
-    for gradient in (mc.pathwise_gradient, mc.score_gradient):
+    for gradient in (gradients.pathwise_gradient, gradients.score_gradient):
         assert gradient(lambda z: z.sum(-1), MEAN, LOG_STD, 1001, seed()).mean.shape == (1001, 3, 1)
     monkeypatch.setattr(mc, "ROWS", 2)  # fewer than there are points: one draw at a time
     assert mc.elbo(toy, X, MEAN, LOG_STD, 5, seed()).with_kl.shape == (5, 3)
@@ -299,7 +299,7 @@ def finite_differences(mean, log_std, h=1e-5):
     return (E(mean + h, log_std) - E(mean - h, log_std)) / (2 * h), (E(mean, log_std + h) - E(mean, log_std - h)) / (2 * h)
 
 
-@pytest.mark.parametrize("estimator", [mc.pathwise_gradient, mc.score_gradient])
+@pytest.mark.parametrize("estimator", [gradients.pathwise_gradient, gradients.score_gradient])
 def test_both_gradients_have_the_expectation_that_finite_differences_of_quadrature_find(estimator):
     mean, log_std = torch.tensor([[0.3], [-1.0]], dtype=torch.float64), torch.tensor([[0.7], [0.4]], dtype=torch.float64).log()
     expected = torch.tensor([finite_differences(a, b) for a, b in zip(mean[:, 0].tolist(), log_std[:, 0].tolist(), strict=True)])
@@ -313,7 +313,7 @@ def test_every_pathwise_sample_is_autograds_through_the_reparameterized_draw():
     decoder = Decoder(2, 6, (8,), sigma_dec=0.5, generator=seed()).double()
     x, mean = torch.rand(3, 6, generator=seed(), dtype=torch.float64), torch.randn(3, 2, generator=seed(1), dtype=torch.float64)
     log_std = (mean - 1).requires_grad_()
-    samples = mc.pathwise_gradient(lambda z: decoder.log_likelihood(x, z), mean.requires_grad_(), log_std, 1, seed(2))
+    samples = gradients.pathwise_gradient(lambda z: decoder.log_likelihood(x, z), mean.requires_grad_(), log_std, 1, seed(2))
     value = decoder.log_likelihood(x, gaussian.sample(mean, log_std, seed(2))).sum()
     for left, right in zip(samples, torch.autograd.grad(value, [mean, log_std]), strict=True):
         torch.testing.assert_close(left[0], right, rtol=1e-12, atol=1e-12)
@@ -321,7 +321,7 @@ def test_every_pathwise_sample_is_autograds_through_the_reparameterized_draw():
 
 def test_every_score_sample_is_f_times_autograds_gradient_of_log_q():
     mean, log_std = MEAN.clone().requires_grad_(), LOG_STD.clone().requires_grad_()
-    samples = mc.score_gradient(smooth, mean, log_std, 1, seed(), baseline=0.7)
+    samples = gradients.score_gradient(smooth, mean, log_std, 1, seed(), baseline=0.7)
     z = gaussian.sample(mean, log_std, seed()).detach()
     log_q = Normal(mean, log_std.exp()).log_prob(z).sum()
     for left, right in zip(samples, torch.autograd.grad(log_q, [mean, log_std]), strict=True):
@@ -329,7 +329,7 @@ def test_every_score_sample_is_f_times_autograds_gradient_of_log_q():
 
 
 def test_the_score_function_needs_no_derivative_of_f():
-    samples = mc.score_gradient(lambda z: (z > 0).double().sum(-1), MEAN, LOG_STD, 20_000, seed())
+    samples = gradients.score_gradient(lambda z: (z > 0).double().sum(-1), MEAN, LOG_STD, 20_000, seed())
     density = scipy.stats.norm.pdf(0, MEAN[:, 0], LOG_STD[:, 0].exp())  # P(z > 0) = Φ(mean / std)
     assert_mean(samples.mean[..., 0], density)
     assert_mean(samples.log_std[..., 0], -MEAN[:, 0].numpy() * density)
@@ -352,9 +352,9 @@ def test_in_the_quadratic_toy_the_variances_are_the_exact_ones(s, ratio, with_ba
     assert score / (d * s**2) == pytest.approx(ratio, rel=1e-12)
     assert (score - best**2 * d / s**2) / (d * s**2) == pytest.approx(with_baseline, rel=1e-12)
     for samples, trace in [
-        (mc.pathwise_gradient(f, mean, log_std, n, seed()), d * s**2),
-        (mc.score_gradient(f, mean, log_std, n, seed()), score),
-        (mc.score_gradient(f, mean, log_std, n, seed(), baseline=best), score - best**2 * d / s**2),
+        (gradients.pathwise_gradient(f, mean, log_std, n, seed()), d * s**2),
+        (gradients.score_gradient(f, mean, log_std, n, seed()), score),
+        (gradients.score_gradient(f, mean, log_std, n, seed(), baseline=best), score - best**2 * d / s**2),
     ]:
         assert_mean(samples.mean[:, 0], a)  # the gradient is a - mean
         assert_mean(((samples.mean[:, 0] - a) ** 2).sum(-1), trace)
@@ -363,7 +363,7 @@ def test_in_the_quadratic_toy_the_variances_are_the_exact_ones(s, ratio, with_ba
 
 def test_a_baseline_for_each_point_leaves_the_expectation():
     baseline = torch.tensor([3.0, -2.0, 0.5], dtype=torch.float64)
-    samples = mc.score_gradient(smooth, MEAN, LOG_STD, 40_000, seed(), baseline)
+    samples = gradients.score_gradient(smooth, MEAN, LOG_STD, 40_000, seed(), baseline)
     expected = torch.tensor([finite_differences(a, b) for a, b in zip(MEAN[:, 0].tolist(), LOG_STD[:, 0].tolist(), strict=True)])
     assert_mean(samples.mean[..., 0], expected[:, 0])
     assert_mean(samples.log_std[..., 0], expected[:, 1])
@@ -378,16 +378,56 @@ def test_for_a_fast_sine_the_score_function_has_the_smaller_variance(k, pathwise
         (1 - (1 - 4 * k**2) * math.exp(-2 * k**2)) / 2 - slope**2,
     )
     assert exact == (pytest.approx(pathwise, abs=5e-3), pytest.approx(score, abs=6e-3))
-    for estimator, variance in zip((mc.pathwise_gradient, mc.score_gradient), exact, strict=True):
+    for estimator, variance in zip((gradients.pathwise_gradient, gradients.score_gradient), exact, strict=True):
         samples = estimator(lambda z: torch.sin(k * z).sum(-1), mean, log_std, 20_000, seed()).mean[:, 0, 0]
         assert_mean((samples - slope) ** 2, variance)
+
+
+def bound_of_two_weights(x, mean, log_std):
+    """E log (w_1 + w_2) / 2 by Gauss–Hermite quadrature in both draws."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(100)
+    z = mean + math.exp(log_std) * nodes
+    log_w = log_likelihood_np(x, z) + scipy.stats.norm.logpdf(z) - scipy.stats.norm.logpdf(z, mean, math.exp(log_std))
+    return weights @ np.logaddexp(log_w[:, None], log_w) @ weights / (2 * math.pi) - math.log(2)
+
+
+@pytest.mark.parametrize("doubly", [False, True])
+def test_both_gradients_of_the_importance_bound_have_the_expectation_that_quadrature_finds(doubly):
+    samples = gradients.importance_gradient(toy, X, MEAN, LOG_STD, 2, 4000, seed(), doubly)
+    h, expected = 1e-4, []
+    for x, mean, log_std in zip(X, MEAN[:, 0].tolist(), LOG_STD[:, 0].tolist(), strict=True):
+        at = lambda a, b, x=x, mean=mean, log_std=log_std: bound_of_two_weights(x, mean + a, log_std + b)  # noqa: E731
+        expected.append([(at(h, 0) - at(-h, 0)) / (2 * h), (at(0, h) - at(0, -h)) / (2 * h)])
+    expected = np.array(expected)
+    assert_mean(samples.mean[..., 0], expected[:, 0])
+    assert_mean(samples.log_std[..., 0], expected[:, 1])
+
+
+def test_a_sample_of_the_plain_importance_gradient_is_autograds_of_the_bound():
+    mean, log_std = MEAN.clone().requires_grad_(), LOG_STD.clone().requires_grad_()
+    samples = gradients.importance_gradient(toy, X, MEAN, LOG_STD, 7, 1, seed())
+    z = mean + log_std.exp() * torch.randn(7, 3, 1, generator=seed(), dtype=torch.float64)
+    log_w = toy(X, z) + (Normal(0, 1).log_prob(z) - Normal(mean, log_std.exp()).log_prob(z)).sum(-1)
+    for left, right in zip(samples, torch.autograd.grad(log_w.logsumexp(0).sum(), [mean, log_std]), strict=True):
+        torch.testing.assert_close(left[0], right, rtol=1e-10, atol=1e-10)
+
+
+def test_at_the_posterior_the_doubly_reparameterized_gradient_is_zero_in_each_draw_and_the_plain_one_is_not():
+    W, b, sigma = torch.tensor([[0.9], [-0.4]]).double(), torch.zeros(2).double(), 0.7
+    linear = lambda x, z: gaussian.log_density(x, z @ W.T + b, torch.tensor(sigma, dtype=torch.float64).log())  # noqa: E731
+    mean, covariance = lg.posterior(X, W, b, sigma)
+    log_std = covariance.sqrt().log().expand(3, 1)
+    plain, doubly = (gradients.importance_gradient(linear, X, mean, log_std, 5, 4, seed(), kind) for kind in (False, True))
+    assert max(g.abs().max() for g in doubly) < 1e-12 and min(g.abs().min() for g in plain) > 1e-4
 
 
 def test_samples_carry_no_graph_and_leave_the_model_alone():
     decoder = Decoder(2, 4, (8,), sigma_dec=0.5, learn_sigma=True, generator=seed())
     x, mean = torch.rand(3, 4, generator=seed()), torch.zeros(3, 2, requires_grad=True)
     f = lambda z: decoder.log_likelihood(x, z)  # noqa: E731
-    results = [*mc.pathwise_gradient(f, mean, mean, 2, seed()), *mc.score_gradient(f, mean, mean, 2, seed())]
+    results = [*gradients.pathwise_gradient(f, mean, mean, 2, seed()), *gradients.score_gradient(f, mean, mean, 2, seed())]
+    for doubly in (False, True):
+        results += gradients.importance_gradient(decoder.log_likelihood, x, mean, mean, 2, 2, seed(), doubly)
     results += [*mc.elbo(decoder.log_likelihood, x, mean, mean, 2, seed())]
     results += [mc.importance_weighted(decoder.log_likelihood, x, mean, mean, 2, 2, seed())]
     assert not any(t.requires_grad for t in results) and all(t.dtype == torch.float32 for t in results)
@@ -418,8 +458,10 @@ def test_a_number_of_draws_that_is_none_is_refused(n):
         lambda: mc.elbo(toy, X, MEAN, LOG_STD, n, seed()),
         lambda: mc.importance_weighted(toy, X, MEAN, LOG_STD, 2, n, seed()),
         lambda: mc.importance_weighted(toy, X, MEAN, LOG_STD, n, 2, seed()),
-        lambda: mc.pathwise_gradient(smooth, MEAN, LOG_STD, n, seed()),
-        lambda: mc.score_gradient(smooth, MEAN, LOG_STD, n, seed()),
+        lambda: gradients.pathwise_gradient(smooth, MEAN, LOG_STD, n, seed()),
+        lambda: gradients.score_gradient(smooth, MEAN, LOG_STD, n, seed()),
+        lambda: gradients.importance_gradient(toy, X, MEAN, LOG_STD, 2, n, seed()),
+        lambda: gradients.importance_gradient(toy, X, MEAN, LOG_STD, n, 2, seed()),
     ]
     for call in calls:
         with pytest.raises(ValueError, match="must be a positive integer"):
@@ -437,9 +479,9 @@ def test_bad_input_is_named_in_the_readers_terms():
         mc.elbo(toy, X, MEAN, LOG_STD[0], 2, seed())
     for mean, log_std in ((MEAN / 0, LOG_STD), (MEAN, (0 * LOG_STD).log())):
         with pytest.raises(ValueError, match="mean or log_std holds NaN"):
-            mc.pathwise_gradient(smooth, mean, log_std, 2, seed())
+            gradients.pathwise_gradient(smooth, mean, log_std, 2, seed())
     with pytest.raises(ValueError, match=r"log_likelihood\(x, z\) must have shape \(2, 3\), summed .* got \(2, 3, 2\)"):
         mc.elbo(lambda x, z: Normal(curve(z), SIGMA).log_prob(x), X, MEAN, LOG_STD, 2, seed())
-    for gradient in (mc.pathwise_gradient, mc.score_gradient):
+    for gradient in (gradients.pathwise_gradient, gradients.score_gradient):
         with pytest.raises(ValueError, match=r"f\(z\) must have shape \(2, 3\), summed over the last axis, got \(2, 3, 1\)"):
             gradient(torch.sin, MEAN, LOG_STD, 2, seed())

@@ -1,7 +1,7 @@
 """The code behind the book: read the modules in this order.
 
-gaussian, networks, autoencoder, map_latent, variational, vae, linear_gaussian, estimators, annealing,
-training, evaluation, adapted, fingerprint, verdicts, checkup, data, checks, exercises,
+gaussian, networks, autoencoder, map_latent, variational, vae, linear_gaussian, estimators, gradients,
+annealing, training, evaluation, adapted, fingerprint, verdicts, checkup, data, checks, exercises,
 figures, explorers.
 
 One decoder, four ways to choose z:

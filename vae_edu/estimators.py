@@ -1,4 +1,4 @@
-"""Monte Carlo: the ELBO, the importance-weighted bound and two gradients, from z ~ q = N(mean, diag(std²)).
+"""Monte Carlo: the ELBO and the importance-weighted bound, from z ~ q = N(mean, diag(std²)).
 
 One convention: every function returns samples, whose first axis is n independent draws from ``generator``;
 ``estimate`` turns them into a mean with its standard error. Memory stays small: z is drawn a chunk at a time.
@@ -33,13 +33,6 @@ class Elbo(NamedTuple):
     with_entropy: torch.Tensor  # log p(x, z) + H(q), H exact
 
 
-class Gradient(NamedTuple):
-    """Samples of the gradient with respect to mean and log_std, (n, N, m) each."""
-
-    mean: torch.Tensor
-    log_std: torch.Tensor
-
-
 def estimate(samples):
     """Mean of independent samples (n, ...) over the first axis, and its standard error std / √n, (...) each.
 
@@ -65,8 +58,8 @@ def elbo(log_likelihood, x, mean, log_std, n, generator):
 def importance_weighted(log_likelihood, x, mean, log_std, k, n, generator):
     """n samples, (n, N), of log 1/k Σ_j w_j with w_j = p(x, z_j) / q(z_j): on average at most log p(x), rising with k.
 
-    k = 1 is the ELBO. Costs n·k draws, and memory for a chunk of them. Nothing here carries a gradient. Raises ValueError
-    as ``elbo`` does. Source: Burda et al. 2016.
+    k = 1 is the ELBO. Costs n·k draws, and memory for a chunk of them. Nothing here carries a gradient: see
+    ``gradients``. Raises ValueError as ``elbo`` does. Source: Burda et al. 2016.
     """
     check_count("k, the number of weights in one sample,", k)
     check_count("n, the number of samples,", n)
@@ -81,49 +74,24 @@ def importance_weighted(log_likelihood, x, mean, log_std, k, n, generator):
     return largest + total.log() - math.log(k)
 
 
-@torch.no_grad()
-def pathwise_gradient(f, mean, log_std, n, generator):
-    """n samples of ∇E_q[f(z)] by z = mean + std ε: ∇f(z) for mean, ∇f(z) std ε for log_std. Unbiased for smooth f.
-
-    f: z (k, N, m) → (k, N), differentiable. Raises ValueError when shapes do not fit or an input is not finite.
-    Source: Kingma & Welling 2014, section 2.4.
-    """
-    samples = []
-    for z, noise in _draws(mean, log_std, n, generator):
-        with torch.enable_grad():
-            value = checked(f(z.requires_grad_()), z, "f(z)")
-            (slope,) = torch.autograd.grad(value.sum(), z)  # (k, N, m): each value depends on its own z alone
-        samples.append(Gradient(slope, slope * log_std.exp() * noise))
-    return Gradient(*map(torch.cat, zip(*samples, strict=True)))
-
-
-@torch.no_grad()
-def score_gradient(f, mean, log_std, n, generator, baseline=0.0):
-    """n samples of ∇E_q[f(z)] = E_q[(f(z) - baseline) ∇log q(z)]: ∇log q is ε / std for mean, ε² - 1 for log_std.
-
-    f: z (k, N, m) → (k, N), which need not be differentiable. baseline: anything that does not depend on z, one number
-    or (N,); the expectation is the same for all. Raises ValueError as ``pathwise_gradient``. Source: Williams 1992.
-    """
-    samples = []
-    for z, noise in _draws(mean, log_std, n, generator):
-        value = (checked(f(z), z, "f(z)") - baseline).unsqueeze(-1)  # (k, N, 1)
-        samples.append(Gradient(value * noise / log_std.exp(), value * (noise**2 - 1)))
-    return Gradient(*map(torch.cat, zip(*samples, strict=True)))
-
-
 def _terms(log_likelihood, x, mean, log_std, n, generator):
     """log p(x|z), log p(z) and log q(z) at n draws of z, stacked, (3, chunk, N) at a time."""
-    if x.ndim != 2 or mean.ndim != 2 or len(x) != len(mean):
-        raise ValueError(f"x must be (N, d) and mean (N, m), got {tuple(x.shape)} and {tuple(mean.shape)}")
-    if not x.isfinite().all():
-        raise ValueError("x holds NaN or infinite values")
-    for z, _ in _draws(mean, log_std, n, generator):
+    check_points(x, mean)
+    for z, _ in draws(mean, log_std, n, generator):
         likelihood = checked(log_likelihood(x, z), z, "log_likelihood(x, z)")
         prior = gaussian.log_density(z, torch.zeros_like(z), torch.zeros_like(z))
         yield torch.stack([likelihood, prior, gaussian.log_density(z, mean, log_std)])
 
 
-def _draws(mean, log_std, n, generator):
+def check_points(x, mean):
+    """ValueError when x cannot be (N, d) beside mean (N, m), or is not finite."""
+    if x.ndim != 2 or mean.ndim != 2 or len(x) != len(mean):
+        raise ValueError(f"x must be (N, d) and mean (N, m), got {tuple(x.shape)} and {tuple(mean.shape)}")
+    if not x.isfinite().all():
+        raise ValueError("x holds NaN or infinite values")
+
+
+def draws(mean, log_std, n, generator):
     """n draws in chunks: z = mean + std ε, and ε, (k, *mean.shape) each."""
     check_count("n, the number of draws,", n)
     if mean.ndim == 0 or log_std.shape != mean.shape:
