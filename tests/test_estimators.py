@@ -450,6 +450,8 @@ def test_an_estimate_is_the_mean_and_its_standard_error():
     for bad in (samples[:1], samples[0, 0]):
         with pytest.raises(ValueError, match="at least 2 samples"):
             mc.estimate(bad)
+    with pytest.raises(ValueError, match="three forms, log_ratio, with_kl, with_entropy: estimate one of them"):
+        mc.estimate(mc.elbo(toy, X, MEAN, LOG_STD, 2, seed()))
 
 
 @pytest.mark.parametrize("n", [0, -1, 2.0])

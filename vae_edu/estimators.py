@@ -36,8 +36,10 @@ class Elbo(NamedTuple):
 def estimate(samples):
     """Mean of independent samples (n, ...) over the first axis, and its standard error std / √n, (...) each.
 
-    Raises ValueError for fewer than 2 samples.
+    Raises ValueError for fewer than 2 samples, and for an Elbo, which has three forms: choose one.
     """
+    if isinstance(samples, Elbo):
+        raise ValueError(f"an Elbo has three forms, {', '.join(samples._fields)}: estimate one of them")
     if samples.ndim == 0 or len(samples) < 2:
         raise ValueError(f"a standard error needs at least 2 samples along the first axis, got {tuple(samples.shape)}")
     return Estimate(samples.mean(0), samples.std(0) / math.sqrt(len(samples)))
