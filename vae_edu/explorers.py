@@ -52,14 +52,14 @@ def sweep(draw, values, *, label, caption, alt, start=0, says="{:.2f}".format):
         else:
             plt.close(figure)
     data = {"label": label, "values": [says(value) for value in values], "frames": frames, "start": start}
-    _show("sweep", still, caption, alt, data, _widget(draw, values[0], values[-1], values[start], still, label, caption))
+    show("sweep", still, caption, alt, data, _widget(draw, values[0], values[-1], values[start], still, label, caption))
 
 
 def rerun(draw, low, high, *, value, label, caption, alt):
     """The same where a figure trains a network: any value from low to high with a kernel, and without one a picture at value."""
     still = draw(value)
     line = f"{caption} This figure computes anew for every value: run the chapter, and a slider appears."
-    _show("still", still, line, alt, None, _widget(draw, low, high, value, still, label, caption))
+    show("still", still, line, alt, None, _widget(draw, low, high, value, still, label, caption))
 
 
 def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, images=None):
@@ -99,7 +99,7 @@ def latent_plane(draw, decoder, *, start, codes, caption, alt, encoder=None, ima
         "encoder": encoder and _layers(encoder.net),
         "images": {name: _floats(pixels) for name, pixels in (images or {}).items()},
     }
-    _show("latent", still, caption, alt, data)
+    show("latent", still, caption, alt, data)
     plt.close(plane)
 
 
@@ -120,8 +120,8 @@ def _widget(draw, low, high, value, still, label, caption):
     return ipywidgets.VBox([slider, picture, ipywidgets.HTML(html.escape(caption))])
 
 
-def _show(kind, still, caption, alt, data, widget=None):
-    """Display the bundle of all forms. Ids depend on nothing but the caption, so that running again changes nothing."""
+def show(kind, still, caption, alt, data, widget=None, scripts=None):
+    """Display all forms. Ids depend on nothing but the caption, so that running again changes nothing. scripts: if not kind's."""
     key = f"{kind}-" + hashlib.sha1(caption.encode()).hexdigest()[:8]
     width, height = (round(100 * inches) for inches in still.get_size_inches())
     page = PAGE.format(
@@ -129,9 +129,10 @@ def _show(kind, still, caption, alt, data, widget=None):
     )
     if data:
         folder = resources.files("vae_edu")
-        style, source = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("explorers.css", f"{kind}.js"))
+        names = ("explorers.css", *(f"{name}.js" for name in scripts or (kind,)))
+        style, *sources = (folder.joinpath(name).read_text(encoding="utf-8") for name in names)
         text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-        page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source=source)
+        page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source="\n".join(sources))
     forms = {"text/html": page + "</figure>", "image/png": base64.b64encode(_encode(still, "png")).decode(), "text/plain": alt}
     if widget:  # by hand: ipywidgets 7, which Colab keeps, has no function for it
         forms["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
