@@ -94,7 +94,7 @@ def check_points(x, mean):
 
 
 def draws(mean, log_std, n, generator):
-    """n draws in chunks: z = mean + std ε, and ε, (k, *mean.shape) each."""
+    """n draws in chunks: z = mean + std ε, and ε, (k, N, m) each."""
     check_count("n, the number of draws,", n)
     if mean.ndim == 0 or log_std.shape != mean.shape:
         raise ValueError(f"mean and log_std must have one shape, (N, m), got {tuple(mean.shape)} and {tuple(log_std.shape)}")

@@ -38,6 +38,8 @@ function live(figure) {
   const canvas = (width, height, name, className) =>
     make("canvas", {width, height, className, role: "img", "aria-label": name});
   const ink = () => getComputedStyle(figure).color;
+  const luminance = (color) => color.match(/\d+/g).slice(0, 3).reduce((sum, v) => sum + v / 3, 0);
+  const hue = (digit) => (data.colors[digit] === "#222222" ? ink() : data.colors[digit]); // black cannot be seen in the dark
 
   function pane(stage) {
     const plane = canvas(640, 640, "latent plane", "plane"), decoded = canvas(9 * side, 9 * side, "decoded plane", "pixels");
@@ -88,7 +90,7 @@ function live(figure) {
       for (let i = 0; i < N; i++) for (let j = 0; j < m; j++) {
         moment += (rows[i * width + j] ** 2 + (point ? 0 : Math.exp(2 * rows[i * width + m + j]))) / (N * m);
       }
-      const context = plane.getContext("2d"), at = (v) => 320 + 300 * v / reach, color = ink();
+      const context = plane.getContext("2d"), at = (v) => 320 + 300 * v / reach, color = ink(), paper = luminance(color) > 128 ? "black" : "white", hues = data.colors.map((_, k) => hue(k));
       context.clearRect(0, 0, 640, 640);
       context.strokeStyle = context.fillStyle = color;
       context.globalAlpha = 0.35;
@@ -104,7 +106,7 @@ function live(figure) {
         const [a, b] = [at(rows[i * width]), at(-rows[i * width + 1])], group = groups[labels[i]];
         group.x += a; group.y += b; group.n += 1;
         if (a < 20 || a > 620 || b < 20 || b > 620) continue;
-        context.fillStyle = context.strokeStyle = data.colors[labels[i]];
+        context.fillStyle = context.strokeStyle = hues[labels[i]];
         context.globalAlpha = 0.75;
         context.fillRect(a - 2.5, b - 2.5, 5, 5);
         if (!point && i % 12 === 0) {
@@ -119,11 +121,11 @@ function live(figure) {
       context.font = "bold 24px sans-serif";
       groups.forEach((group, digit) => {
         const [a, b] = [group.x / group.n, group.y / group.n].map((v) => Math.min(604, Math.max(36, v)));
-        context.fillStyle = data.colors[digit];
+        context.fillStyle = hues[digit];
         context.beginPath();
         context.arc(a, b, 17, 0, 2 * Math.PI);
         context.fill();
-        context.fillStyle = "white";
+        context.fillStyle = hues[digit] === color ? paper : "white";
         context.fillText(digit, a, b + 9);
       });
       context.fillStyle = color;
@@ -148,7 +150,7 @@ function live(figure) {
       context.fillText("0", 90, 250);
       context.fillText(state.epochs, 616, 250);
       if (shown.length === 0) return;
-      const low = Math.min(...shown.slice(-20), shown.at(-1)), first = Math.max(...shown.slice(shown.length > 3 ? 1 : 0)), high = Math.max(first, low + 0.1);
+      const low = Math.min(...shown), high = Math.max(low + 0.1, ...shown.slice(shown.length > 4 ? 2 : 0)); // the first two run off the top
       context.textAlign = "right";
       context.fillText(number(high), 82, 30);
       context.fillText(number(low), 82, 220);
@@ -313,10 +315,10 @@ function live(figure) {
   addEventListener("hashchange", () => fromLink() && reset());
 
   figure.querySelector("img").before(
-    make("p", {className: "lead", textContent: "Start with an experiment, or with the table."}), experiments, answer, choose,
+    make("p", {textContent: "Start with an experiment, or with the table."}), experiments, answer, choose,
     make("div", {className: "line"}, both, make("label", {htmlFor: both.id, textContent: "two cells side by side, with the same decoder at the start"})),
     make("div", {className: "line buttons"}, train, once, button("Reset", reset), link),
-    make("details", {className: "more", open: true}, make("summary", {textContent: "Settings"}), controls), bench, said);
+    make("details", {className: "more", open: innerWidth > 700}, make("summary", {textContent: "Settings"}), controls), bench, said);
   figure.querySelector("img").hidden = true;
   fromLink();
   reset();
