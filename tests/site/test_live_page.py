@@ -66,13 +66,13 @@ def test_it_can_be_worked_from_the_keyboard_and_says_its_state_in_words(figure, 
     button.focus()
     tab.keyboard.press("Enter")
     assert 0 < figure.evaluate("figure => figure.live.panes()[0].epoch()") < 1
-    assert "Epoch 0.0" in figure.get_by_role("status").inner_text()
+    assert "Epoch 0.0" in figure.locator(".said").inner_text()
     figure.get_by_role("button", name="Train", exact=True).or_(figure.get_by_role("button", name="Go on")).first.focus()
     tab.keyboard.press("Enter")
     figure.get_by_role("button", name="Pause").wait_for()
     tab.keyboard.press("Enter")
     assert not figure.evaluate("figure => figure.live.running()")
-    assert "Stage 4. Epoch" in figure.get_by_role("status").inner_text()
+    assert "Stage 4. Epoch" in figure.locator(".said").inner_text()
     figure.get_by_role("button", name="Reset").press("Enter")
     assert figure.evaluate("figure => figure.live.panes()[0].epoch()") == 0
 
