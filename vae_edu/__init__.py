@@ -2,7 +2,7 @@
 
 gaussian, networks, autoencoder, map_latent, variational, vae, linear_gaussian, estimators, gradients,
 annealing, training, evaluation, adapted, fingerprint, verdicts, checkup, data, checks, exercises,
-figures, explorers.
+figures, explorers, live.
 
 One decoder, four ways to choose z:
 

@@ -18,8 +18,9 @@ def checkup(model, x, x_test=None, *, loss=None, generator):
     """Examine a VAE: print a report, line by line, and return it as a list of Findings.
 
     model: what ``adapt`` returns. x: training data, (N, d) or (N, …), the first 256 of which are looked at; x_test:
-    data that were not trained on. loss: x → the training loss of one batch; without it neither the loss nor the draw of z
-    is examined. The model is examined in eval mode, and left as it was.
+    data that were not trained on. loss: x → the training loss of one batch, for a VAE of this package
+    ``lambda x: vae.loss(x, None, rng)``; without it neither the loss nor the draw of z is examined. The model is examined
+    in eval mode, and left as it was.
     """
     x, x_test = (None if data is None else data.reshape(len(data), -1)[:256] for data in (x, x_test))
     findings, was_training = [_pixels(x)], model.training
@@ -115,7 +116,7 @@ def _bound(model, x, generator):
     log_w = estimators.elbo(model.log_likelihood, x, *model.encode(x), 256, generator).log_ratio.double()  # (256, N)
     elbo, half, full = (log_w[:k].logsumexp(0).mean().item() - math.log(k) for k in (1, 128, 256))
     elbo, size = log_w.mean().item(), (1 / log_w.softmax(0).square().sum(0)).median().item()
-    text = f"ELBO {elbo:.4g}, importance bound {full:.4g} nats per image (K = 256, of which {size:.0f} count)"
+    text = f"ELBO {elbo:.4g}, importance bound {full:.4g} nats per data point (K = 256, of which {size:.0f} count)"
     if size < 3:
         return Finding("bound", "note", text, f"q misses the posterior: doubling K added {full - half:.2g} nats.", "", "15")
     meaning = f"The gap is at least {full - elbo:.2g} nats; doubling K added {full - half:.2g}."

@@ -120,19 +120,18 @@ def _widget(draw, low, high, value, still, label, caption):
     return ipywidgets.VBox([slider, picture, ipywidgets.HTML(html.escape(caption))])
 
 
-def show(kind, still, caption, alt, data, widget=None, scripts=None):
-    """Display all forms. Ids depend on nothing but the caption, so that running again changes nothing. scripts: if not kind's."""
+def show(kind, still, caption, alt, data, widget=None, files=()):
+    """Display all forms; files: styles and scripts of this folder. Ids depend on the caption only, and stay when it is run again."""
     key = f"{kind}-" + hashlib.sha1(caption.encode()).hexdigest()[:8]
     width, height = (round(100 * inches) for inches in still.get_size_inches())
-    page = PAGE.format(
-        kind=kind, id=key, picture=_webp(still), alt=html.escape(alt), width=width, height=height, caption=html.escape(caption)
-    )
+    alt_, caption_ = html.escape(alt), html.escape(caption)
+    page = PAGE.format(kind=kind, id=key, picture=_webp(still), alt=alt_, width=width, height=height, caption=caption_)
     if data:
         folder = resources.files("vae_edu")
-        names = ("explorers.css", *(f"{name}.js" for name in scripts or (kind,)))
-        style, *sources = (folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+        texts = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in files or ("explorers.css", f"{kind}.js")}
+        style, source = ("\n".join(text for name, text in texts.items() if name.endswith(end)) for end in (".css", ".js"))
         text = json.dumps(data, ensure_ascii=False).replace("</", "<\\/")
-        page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source="\n".join(sources))
+        page += SCRIPT.format(kind=kind, id=key, data=text, style=style, source=source)
     forms = {"text/html": page + "</figure>", "image/png": base64.b64encode(_encode(still, "png")).decode(), "text/plain": alt}
     if widget:  # by hand: ipywidgets 7, which Colab keeps, has no function for it
         forms["application/vnd.jupyter.widget-view+json"] = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}

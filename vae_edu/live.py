@@ -84,7 +84,7 @@ def live_table(train, held, *, still, caption, alt):
         "colors": figures.DIGIT_COLORS,
         "experiments": EXPERIMENTS,
     }
-    explorers.show("live", still, caption, alt, data, scripts=("table", "live"))
+    explorers.show("live", still, caption, alt, data, files=("explorers.css", "live.css", "table.js", "live.js"))
 
 
 def _pack(x):

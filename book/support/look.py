@@ -1,7 +1,7 @@
 """Sphinx extension: what a style sheet alone cannot do for the look of the site.
 
 - A small 2 × 2 table stands beside each chapter in the sidebar and above its title. Its lit cells are those that the
-  chapter itself lights, with figures.stage_table.
+  chapter itself lights, with figures.stage_table; the one above the title leads to those stages in the live table.
 - What a reference points to, for book.js to show on hover: one script for each page, so that it works from a file too.
 - A description for each page, sizes for its pictures, and no script that it does not need.
 """
@@ -12,6 +12,7 @@ import json
 import pathlib
 import posixpath
 import re
+from urllib.parse import urlencode
 
 from PIL import Image
 
@@ -61,7 +62,9 @@ def mark(app, pagename, templatename, context, doctree):
         lit = lit_cells(app, pagename)
         if 0 < len(lit) < len(CELLS):
             stages = f"Stage{'s' * (len(lit) > 1)} {' and '.join(map(str, lit))}"
-            context["body"] = context["body"].replace("<h1>", f'<p class="stage">{icon(lit)}{stages}</p>\n<h1>', 1)
+            live = f"live.html#live?{urlencode(dict(zip(('first', 'second'), lit, strict=False)))}"  # two of them at most
+            words = f'<a href="{live}" title="Train it in the browser">{icon(lit)}{stages}, live</a>'
+            context["body"] = context["body"].replace("<h1>", f'<p class="stage">{words}</p>\n<h1>', 1)
     context["metatags"] = re.sub(r'<meta content="[^"]*" name="description" />\s*', "", context.get("metatags", ""))
     context["metatags"] += f'<meta name="description" content="{html.escape(description)}" />\n'
 
