@@ -133,7 +133,7 @@ def test_the_workflow_pushes_the_copies_as_a_branch_without_history(tmp_path):
     clone, remote = tmp_path / "clone", tmp_path / "remote"
     (clone / "book" / "support").mkdir(parents=True)
     support = [ROOT / "book" / "support" / f"{name}.py" for name in ("cells", "colab", "copies")]
-    for path in [*NOTEBOOKS[:2], *support, ROOT / "book" / "references.bib"]:
+    for path in [*NOTEBOOKS[:2], *support, ROOT / "book" / "references.bib", ROOT / "_toc.yml"]:
         (clone / path.relative_to(ROOT)).write_bytes(path.read_bytes())
     git("init", "--quiet", "--bare", str(remote))
     git("init", "--quiet")

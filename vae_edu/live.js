@@ -57,7 +57,7 @@ function live(figure) {
     const grain = Float64Array.from({length: H * d}, dice.normal), history = [];
     const misfit = stage === 1 ? "squared error" : "misfit, −log p(x|z)", prior = point ? "−log p(z)" : "KL(q ‖ p)";
     const element = make("section", {className: "pane", "aria-label": `stage ${stage}`},
-      make("h4", {textContent: `${stage} · ${STAGES[stage]}`}), reading,
+      make("p", {className: "name", textContent: `${stage} · ${STAGES[stage]}`}), reading,
       make("div", {className: "pair"},
         make("div", {}, make("span", {textContent: point ? "codes z" : "q(z|x): means, some with one s"}), plane),
         make("div", {}, make("span", {textContent: "f(z) over the same plane"}), decoded)),
@@ -300,20 +300,17 @@ function live(figure) {
     for (const stage in cells) cells[stage].setAttribute("aria-pressed", [state.first, state.second].includes(+stage));
     both.checked = state.second !== 0;
     train.textContent = running ? "Pause" : ended() ? "Train again" : panes[0].epoch() ? "Go on" : "Train";
-    link.href = "#live?" + new URLSearchParams(state);
+    link.href = "?" + new URLSearchParams(state);
+    link.hidden = location.pathname.includes("/lab"); // in JupyterLab the address is not the page's
   }
   function fromLink() {
-    if (!location.hash.startsWith("#live?")) return false;
-    const asked = Object.fromEntries(new URLSearchParams(location.hash.slice(6)));
+    const asked = Object.fromEntries(new URLSearchParams(location.search));
     for (const name in DEFAULTS) {
       const value = Number(asked[name]), allowed = sliders[name]?.values ?? (name === "first" ? [1, 2, 3, 4] : [0, 1, 2, 3, 4]);
       if (name in asked && allowed.includes(value)) state[name] = value;
     }
     if (state.first === state.second) state.second = 0;
-    return true;
   }
-  addEventListener("hashchange", () => fromLink() && reset());
-
   figure.querySelector("img").before(
     make("p", {textContent: "Start with an experiment, or with the table."}), experiments, answer, choose,
     make("div", {className: "line"}, both, make("label", {htmlFor: both.id, textContent: "two cells side by side, with the same decoder at the start"})),

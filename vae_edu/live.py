@@ -1,6 +1,7 @@
-"""The book's table, live: all four stages trained in the reader's browser, without a kernel.
+"""Figures that the reader's browser computes, without a kernel.
 
-``table.js`` is the engine: losses, gradients derived by hand, Adam. ``live.js`` draws. Here is what both are given.
+``live_table`` is the book's table with all four stages in training: ``table.js`` is its engine (losses, gradients derived by
+hand, Adam), and ``live.js`` draws. ``drawn`` is for pictures that are a formula (``drawn.js``).
 """
 
 from vae_edu import explorers, figures
@@ -85,6 +86,18 @@ def live_table(train, held, *, still, caption, alt):
         "experiments": EXPERIMENTS,
     }
     explorers.show("live", still, caption, alt, data, files=("explorers.css", "live.css", "table.js", "live.js"))
+
+
+def drawn(scene, *, sliders, still, caption, alt, **data):
+    """Show a picture that is a formula, for any value of its sliders, and moved by its own curves and points.
+
+    scene: "noise", "peaks" or "bowl", as drawn.js calls them, with the numbers that it needs in data. sliders: {name: (label,
+    least, start, largest)}, and "log" as a fifth for a logarithmic one. still: the figure where no script runs.
+    """
+    names = ("label", "min", "start", "max", "log")
+    sliders = {name: dict(zip(names, (*values, False), strict=False)) for name, values in sliders.items()}
+    data |= {"scene": scene, "sliders": sliders, "start": {name: slider["start"] for name, slider in sliders.items()}}
+    explorers.show("drawn", still, caption, alt, data, files=("explorers.css", "drawn.css", "drawn.js"))
 
 
 def _pack(x):

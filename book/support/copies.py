@@ -34,8 +34,10 @@ PIP = " Or type: pip install 'vae-edu[book] @ git+{address}'"
 
 
 def load():
-    """The stored notebooks by name, sources as one text each."""
-    notebooks = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(BOOK.glob("*.ipynb"))}
+    """The stored notebooks by name, in the order of the table of contents, sources as one text each."""
+    pages = re.findall(r"^ *(?:- file|root): book/(\w+)$", (BOOK.parent / "_toc.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    paths = [path for path in (BOOK / f"{page}.ipynb" for page in pages) if path.exists()]
+    notebooks = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in paths}
     for notebook in notebooks.values():
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
@@ -44,9 +46,9 @@ def load():
 
 def number(notebooks):
     """{label: (notebook, what the site calls it)} for equations, boxes and figures, and {(notebook, cell): Fig. n}."""
-    names, figures = {}, {}
+    names, figures, outside = {}, {}, {}  # outside the chapters Sphinx counts on from page to page
     for name, notebook in notebooks.items():
-        counts, chapter = {}, f"{int(name[:2])}." if name[:2].isdigit() else ""
+        counts, chapter = ({}, f"{int(name[:2])}.") if name[:2].isdigit() else (outside, "")
 
         def count(what, chapter=chapter, counts=counts):
             counts[what] = counts.get(what, 0) + 1

@@ -62,7 +62,7 @@ def mark(app, pagename, templatename, context, doctree):
         lit = lit_cells(app, pagename)
         if 0 < len(lit) < len(CELLS):
             stages = f"Stage{'s' * (len(lit) > 1)} {' and '.join(map(str, lit))}"
-            live = f"live.html#live?{urlencode(dict(zip(('first', 'second'), lit, strict=False)))}"  # two of them at most
+            live = f"live.html?{urlencode(dict(zip(('first', 'second'), lit, strict=False)))}"  # two of them at most
             words = f'<a href="{live}" title="Train it in the browser">{icon(lit)}{stages}, live</a>'
             context["body"] = context["body"].replace("<h1>", f'<p class="stage">{words}</p>\n<h1>', 1)
     context["metatags"] = re.sub(r'<meta content="[^"]*" name="description" />\s*', "", context.get("metatags", ""))

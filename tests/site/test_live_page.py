@@ -49,6 +49,7 @@ def test_two_cells_start_from_the_same_decoder_and_a_link_restores_the_settings(
     figure.get_by_label("σ of the decoder").press("ArrowRight")
     asked = figure.evaluate("figure => ({...figure.live.state})")
     link = figure.get_by_role("link", name="link to these settings").get_attribute("href")
+    assert link.startswith("?")
     tab.goto("about:blank")
     tab.goto(f"{origin}/{PAGE}{link}")
     assert tab.locator(".moving.live").evaluate("figure => ({...figure.live.state})") == asked
@@ -56,7 +57,7 @@ def test_two_cells_start_from_the_same_decoder_and_a_link_restores_the_settings(
 
 
 def test_a_link_with_nonsense_changes_nothing_else(tab, origin):
-    tab.goto(f"{origin}/{PAGE}#live?sigma=7&first=9&seed=3&lr=x")
+    tab.goto(f"{origin}/{PAGE}?sigma=7&first=9&seed=3&lr=x")
     state = tab.locator(".moving.live").evaluate("figure => ({...figure.live.state})")
     assert (state["sigma"], state["first"], state["seed"], state["lr"]) == (0.15, 4, 3, 0.003)
 

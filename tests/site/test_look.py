@@ -68,7 +68,7 @@ def test_search_finds_the_chapter_on_reparameterization(tab, origin, html, where
 
 
 def test_arrow_keys_turn_the_page_but_not_from_a_slider_or_wide_code(tab, origin):
-    for page, what, width in ((CHAPTER, ".moving.sweep input", 1280), ("book/09_vae.html", "pre[tabindex='0']", 360)):
+    for page, what, width in ((CHAPTER, ".moving.drawn input", 1280), ("book/09_vae.html", "pre[tabindex='0']", 360)):
         tab.set_viewport_size({"width": width, "height": 900})
         tab.goto(f"{origin}/{page}")
         tab.locator(what).locator("visible=true").first.focus()
