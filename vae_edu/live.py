@@ -88,15 +88,16 @@ def live_table(train, held, *, still, caption, alt):
     explorers.show("live", still, caption, alt, data, files=("explorers.css", "live.css", "table.js", "live.js"))
 
 
-def drawn(scene, *, sliders, still, caption, alt, **data):
+def drawn(scene, numbers, *, sliders, still, caption, alt):
     """Show a picture that is a formula, for any value of its sliders, and moved by its own curves and points.
 
-    scene: "noise", "peaks" or "bowl", as drawn.js calls them, with the numbers that it needs in data. sliders: {name: (label,
+    scene: "noise", "peaks" or "bowl", as drawn.js calls them, and the numbers that it needs. sliders: {name: (label,
     least, start, largest)}, and "log" as a fifth for a logarithmic one. still: the figure where no script runs.
     """
     names = ("label", "min", "start", "max", "log")
     sliders = {name: dict(zip(names, (*values, False), strict=False)) for name, values in sliders.items()}
-    data |= {"scene": scene, "sliders": sliders, "start": {name: slider["start"] for name, slider in sliders.items()}}
+    start = {name: slider["start"] for name, slider in sliders.items()}
+    data = numbers | {"scene": scene, "sliders": sliders, "start": start}
     explorers.show("drawn", still, caption, alt, data, files=("explorers.css", "drawn.css", "drawn.js"))
 
 

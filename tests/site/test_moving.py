@@ -111,7 +111,7 @@ def asked(tab, nth=0, **values):
 
 def test_in_chapter_2_the_price_of_sigma_is_the_formula(tab, origin):
     tab.goto(f"{origin}/book/02_gaussian_likelihood.html")
-    error = tab.locator(".moving.drawn").evaluate("figure => JSON.parse(figure.querySelector('[type]').textContent).error")
+    error = tab.locator(".moving.drawn").evaluate("figure => JSON.parse(figure.querySelector('[type=\"application/json\"]').textContent).error")
     for sigma in (0.06, 0.12, 1.0):
         _, price = asked(tab, sigma=sigma)
         assert price == pytest.approx(error / (2 * sigma**2) + 32 * math.log(2 * math.pi * sigma**2), abs=0.06)
@@ -120,7 +120,7 @@ def test_in_chapter_2_the_price_of_sigma_is_the_formula(tab, origin):
 def test_in_chapter_5_elbo_and_kl_add_up_to_log_p_and_the_best_q_leaves_the_valley_at_065(tab, origin):
     tab.goto(f"{origin}/book/05_variational_inference.html")
     posterior = lambda z, x: scipy.stats.norm.pdf(x, z**2, NOISE) * scipy.stats.norm.pdf(z)  # noqa: E731
-    NOISE = tab.locator(".moving.drawn").first.evaluate("f => JSON.parse(f.querySelector('[type]').textContent).noise")
+    NOISE = tab.locator(".moving.drawn").first.evaluate("f => JSON.parse(f.querySelector('[type=\"application/json\"]').textContent).noise")
     log_p = math.log(scipy.integrate.quad(posterior, -6, 6, args=(1.0,), points=[-1, 1])[0])
     for mu, s in ((0.0, 0.16), (0.9, 0.2), (-1.4, 0.5)):
         *_, elbo, kl, total = asked(tab, mu=mu, s=s)
