@@ -31,7 +31,7 @@ def test_the_button_makes_the_page_dark_and_light_again(tab, origin):
 def test_a_figure_in_the_dark_has_no_box_and_keeps_its_lines(tab, origin):
     tab.emulate_media(color_scheme="dark")
     tab.goto(f"{origin}/{CHAPTER}")
-    for figure in tab.locator(".bd-content figure img").all():
+    for figure in tab.locator(".bd-content figure img").locator("visible=true").all():
         figure.scroll_into_view_if_needed()
         picture = Image.open(io.BytesIO(figure.screenshot())).convert("L")
         corner = picture.getpixel((3, 3))
@@ -51,7 +51,7 @@ def test_without_scripts_a_page_shows_its_text_maths_and_pictures_in_the_colours
         ".bd-sidebar-primary >> text=Bibliography",
     ):
         assert tab.locator(what).first.is_visible()
-    for figure in tab.locator(".bd-content figure img").all():
+    for figure in tab.locator(".bd-content figure img").locator("visible=true").all():
         figure.scroll_into_view_if_needed()
         assert figure.evaluate("e => e.decode().then(() => e.naturalWidth)") > 0
     context.close()
