@@ -39,7 +39,7 @@ def bind(app, doctree, docname):
         book += [latex((r"\bookpart" if part.numbered else r"\bookback") + f"{{{name}}}")]
         book += [chapters[file] for file in part.files()]
     without_its_list(chapters["book/claims"])
-    for change in formulas, folds, cells, exercises, small:
+    for change in formulas, sheet, folds, cells, exercises, small:
         change(doctree)
 
 
@@ -52,6 +52,14 @@ def formulas(doctree):
         before = formula.parent[: formula.parent.index(formula)]
         if "proof-content" in formula.parent["ids"] and all(isinstance(node, nodes.target) for node in before):
             formula.parent.insert(0, latex(r"\vspace{-\baselineskip}"))
+
+
+def sheet(doctree):
+    """The page of formulas: words on the left, their formula beside them."""
+    for row in doctree.findall(nodes.container):
+        if "formula" in row["classes"]:
+            words, formula, *rest = row.children
+            row[:] = [latex(r"\formulawords{"), words, latex(r"}\formulabeside{"), formula, latex("}"), *rest]
 
 
 def folds(doctree):
