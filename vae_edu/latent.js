@@ -62,9 +62,30 @@ function latent(figure) {
   const toX = (z1) => width * (box[0] + box[2] * (z1 - left) / (right - left));
   const toY = (z2) => height * (box[1] + box[3] * (high - z2) / (high - low));
   const overlay = svg("svg", {viewBox: `0 0 ${width} ${height}`, "aria-hidden": true});
-  const ellipses = encode ? [2, 1].map(() => svg("ellipse", {visibility: "hidden"})) : [];
-  const marker = svg("circle", {r: encode ? 2.5 : 7, class: encode ? "dot" : "ring"});
-  overlay.append(...ellipses, marker);
+  const ellipses = () => encode ? [2, 1].map(() => svg("ellipse", {visibility: "hidden"})) : [];
+  const small = ellipses(), large = ellipses(), marker = svg("circle", {r: 7, class: "ring"});
+  // Ellipses of a few pixels want a lens: a second look at the same picture, in the corner that is farther from them
+  const lens = svg("svg", {width: 0, height: 0}), dot = svg("circle", {class: "dot"}), frame = svg("rect", {class: "lens"});
+  const times = svg("text", {"text-anchor": "end"});
+  const again = svg("g", {style: "filter: var(--turn, none)"}); // dark pages turn pictures round
+  again.append(svg("rect", {width, height, fill: "white"}), svg("image", {href: data.plane, width, height}));
+  lens.append(again, ...large, dot);
+  overlay.append(...small, marker, ...(encode ? [lens, frame, times] : []));
+  const magnify = (center, reach) => { // reach: the half axes of the larger ellipse, in units of the drawing
+    for (const element of [lens, frame, times]) element.setAttribute("display", Math.max(...reach) < 25 ? "inline" : "none");
+    const size = 120, side = Math.min(size, 2.6 * Math.max(...reach));
+    const corner = [toX(center[0]) - side / 2, toY(center[1]) - side / 2];
+    const x = width * box[0] + (center[0] > (left + right) / 2 ? 0 : width * box[2] - size);
+    const y = height * box[1] + (center[1] > (low + high) / 2 ? height * box[3] - size : 0);
+    for (const element of [lens, frame]) {
+      for (const [name, value] of Object.entries({x, y, width: size, height: size})) element.setAttribute(name, value);
+    }
+    lens.setAttribute("viewBox", [...corner, side, side].join(" "));
+    dot.setAttribute("r", side / 40);
+    times.setAttribute("x", x + size - 6);
+    times.setAttribute("y", y + size - 8);
+    times.textContent = `${(size / side).toFixed(size < 3 * side ? 1 : 0)} ×`;
+  };
   const plane = make("div", {className: "plane"}, make("img", {src: data.plane, alt: still.alt, width, height}), overlay);
   still.before(plane);
   still.hidden = true; // not removed, which would break off its loading
@@ -88,13 +109,15 @@ function latent(figure) {
   });
   const controls = make("div", {className: "control"}, ...["z₁", "z₂"].map((name, k) =>
     make("div", {className: "line"}, make("label", {htmlFor: sliders[k].id, textContent: name}), sliders[k])));
-  plane.after(panel, text, said, controls);
+  plane.after(panel, controls, text, said);
 
   let z;
   function move(to, about = "") {
     z = [Math.min(right, Math.max(left, to[0])), Math.min(high, Math.max(low, to[1]))];
-    marker.setAttribute("cx", toX(z[0]));
-    marker.setAttribute("cy", toY(z[1]));
+    for (const circle of [marker, dot]) {
+      circle.setAttribute("cx", toX(z[0]));
+      circle.setAttribute("cy", toY(z[1]));
+    }
     paint(decoded, decode(z));
     const [label, distance] = nearest(z);
     let line = `z = ${point(z)}. The nearest code, ${number(distance)} away, is that of ${article(label)}.`;
@@ -129,14 +152,16 @@ function latent(figure) {
     const show = (name) => {
       paint(pad, x);
       const [center, width] = encode(x);
-      ellipses.forEach((ellipse, k) => {
+      const one = [toX(width[0]) - toX(0), toY(0) - toY(width[1])];
+      for (const pair of [small, large]) pair.forEach((ellipse, k) => {
         const reach = 2 - k; // two standard deviations, then one
         ellipse.setAttribute("cx", toX(center[0]));
         ellipse.setAttribute("cy", toY(center[1]));
-        ellipse.setAttribute("rx", toX(reach * width[0]) - toX(0));
-        ellipse.setAttribute("ry", toY(0) - toY(reach * width[1]));
+        ellipse.setAttribute("rx", reach * one[0]);
+        ellipse.setAttribute("ry", reach * one[1]);
         ellipse.setAttribute("visibility", "visible");
       });
+      magnify(center, one.map((pixels) => 2 * pixels));
       const error = decode(center).reduce((sum, f, k) => sum + (x[k] - f) ** 2, 0);
       const kl = center.reduce((sum, m, k) => sum + 0.5 * (m * m + width[k] ** 2 - 1) - Math.log(width[k]), 0);
       move(center, `${name}: q(z|x) has mean ${point(center)}, standard deviations ${point(width)}, KL ${number(kl)} nats; ` +

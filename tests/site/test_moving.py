@@ -76,7 +76,7 @@ def test_in_chapter_1_a_code_is_near_in_a_cluster_and_far_at_the_rim(tab, origin
     tab.mouse.down()
     tab.mouse.move(box["x"] + 0.97 * box["width"], box["y"] + 0.03 * box["height"], steps=5)
     tab.mouse.up()
-    assert numbers(figure.locator(".reading").inner_text())[2] > 5 * inside
+    assert numbers(figure.locator(".reading").inner_text())[2] > inside + 0.5
     assert figure.locator("canvas").evaluate("canvas => canvas.toDataURL()") != zero
 
 
@@ -91,7 +91,7 @@ def test_in_chapter_9_each_digit_gets_its_ellipse_and_its_reconstruction(tab, or
         widths += [std1, std2]
         assert 0.01 < std1 < 0.5 and 0.01 < std2 < 0.5 and kl > 1  # narrow, beside a prior of standard deviation 1
         ellipse = figure.locator("ellipse").first.bounding_box()
-        marker = figure.locator("circle").bounding_box()
+        marker = figure.locator("circle.ring").bounding_box()
         assert ellipse["x"] < marker["x"] + marker["width"] / 2 < ellipse["x"] + ellipse["width"]
     assert len(means) == 10
     empty, black = figure.evaluate("figure => [0, 1].map(ink => figure.encode(Array(64).fill(ink))[1])")
@@ -99,6 +99,20 @@ def test_in_chapter_9_each_digit_gets_its_ellipse_and_its_reconstruction(tab, or
     assert max(black) < min(widths)  # narrow where everything is
     figure.get_by_role("button", name="clear").click()
     assert figure.locator(".reading").inner_text().startswith("An empty image")
+
+
+def test_the_lens_of_chapter_9_enlarges_small_ellipses_and_no_control_moves_when_the_reading_grows(tab, origin):
+    tab.goto(f"{origin}/book/09_vae.html")
+    figure = tab.locator(".moving.latent")
+    sliders = figure.locator("input").first.evaluate("input => input.getBoundingClientRect().y + scrollY")
+    figure.get_by_role("button", name="encode a 3").click()
+    small, large = (figure.locator("ellipse").nth(nth).bounding_box() for nth in (0, 2))
+    scale = large["width"] / small["width"]
+    assert scale > 2 and f"{scale:.0f} ×" == figure.locator("text").text_content()
+    assert abs(large["height"] / small["height"] - scale) < 0.2
+    assert figure.locator("input").first.evaluate("input => input.getBoundingClientRect().y + scrollY") == sliders
+    figure.get_by_role("button", name="clear").click()
+    assert not figure.locator("rect.lens").is_visible()  # wide enough to be seen
 
 
 def asked(tab, nth=0, **values):
