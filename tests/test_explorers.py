@@ -225,7 +225,7 @@ def test_the_browsers_networks_agree_with_torch(tab):
 
 def test_dragging_moves_z_to_the_finger(tab):
     box = json.loads(tab.locator(".moving script").first.text_content())["box"]
-    frame = tab.locator(".moving svg").bounding_box()
+    frame = tab.locator(".moving .plane > svg").bounding_box()
 
     def pixel(z1, z2):
         share = box[0] + box[2] * (z1 + 2) / 4, box[1] + box[3] * (3 - z2) / 4
@@ -246,7 +246,7 @@ def test_a_finger_moves_it_too(tab):
     context = tab.context.browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
     phone = context.new_page()
     phone.set_content(tab.page)
-    frame = phone.locator(".moving svg").bounding_box()
+    frame = phone.locator(".moving .plane > svg").bounding_box()
     phone.touchscreen.tap(frame["x"] + 0.7 * frame["width"], frame["y"] + 0.3 * frame["height"])
     assert reading(phone)[0][:2] != [0.5, 0.5]
     assert phone.evaluate("document.documentElement.scrollWidth") <= 360

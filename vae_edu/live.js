@@ -30,7 +30,8 @@ function live(figure) {
     ["speed", "speed", [1, 2, 3], (v) => ["a batch at a time", "an epoch a second", "as fast as it can"][v - 1]],
   ];
   const DEFAULTS = {
-    first: 4, second: 0, sigma: 0.15, learn: 0, weight: 1, warm: 0, start: -2, width: 64, lr: 0.003, epochs: 30, seed: 0, speed: 3,
+    first: 4, second: 0, sigma: 0.15, learn: 0, weight: 1, warm: 0, start: -2,
+    width: 64, lr: 0.003, epochs: 30, seed: 0, speed: 3,
   };
   const state = {...DEFAULTS};
 
@@ -39,15 +40,17 @@ function live(figure) {
     make("canvas", {width, height, className, role: "img", "aria-label": name});
   const ink = () => getComputedStyle(figure).color;
   const luminance = (color) => color.match(/\d+/g).slice(0, 3).reduce((sum, v) => sum + v / 3, 0);
+  const scaleOf = (canvas) => canvas.width / (canvas.clientWidth || canvas.width / 2); // of its own dots, to a dot of the page
   const hue = (digit) => (data.colors[digit] === "#222222" ? ink() : data.colors[digit]); // black cannot be seen in the dark
 
   function pane(stage) {
     const plane = canvas(640, 640, "latent plane", "plane"), decoded = canvas(9 * side, 9 * side, "decoded plane", "pixels");
     const curves = ["misfit", "prior"].map((name) => canvas(640, 260, name, "curve"));
-    const rebuilt = canvas(H * 9 - 1, 17, "held-out images", "pixels strip"), drawn = canvas(H * 9 - 1, 17, "draws", "pixels strip");
-    const reading = make("p", {className: "numbers"});
+    const [rebuilt, drawn] = ["held-out images", "draws"].map((name) => canvas(H * 9 - 1, 17, name, "pixels strip"));
+    const reading = make("p", {className: "numbers"}), unit = make("span");
     const point = stage < 3, model = createStage({
-      stage, N, d, m, hidden: [state.width], sigma: state.sigma, learnSigma: Boolean(state.learn), seed: state.seed, logStd: state.start,
+      stage, N, d, m, hidden: [state.width], sigma: state.sigma, learnSigma: Boolean(state.learn), seed: state.seed,
+      logStd: state.start,
     });
     const training = createTraining(model, x, {
       epochs: state.epochs, lr: state.lr, seed: state.seed, batch: 64,
@@ -59,17 +62,19 @@ function live(figure) {
     const element = make("section", {className: "pane", "aria-label": `stage ${stage}`},
       make("p", {className: "name", textContent: `${stage} · ${STAGES[stage]}`}), reading,
       make("div", {className: "pair"},
-        make("div", {}, make("span", {textContent: point ? "codes z" : "q(z|x): means, some with one s"}), plane),
+        make("div", {}, make("span", {textContent: point ? "codes z" : "q(z|x): means, some with one s"}), plane, unit),
         make("div", {}, make("span", {textContent: "f(z) over the same plane"}), decoded)),
       make("div", {className: "pair"},
         make("div", {}, make("span", {textContent: `${misfit} (${stage === 1 ? "grey values²" : "nats"})`}), curves[0]),
         make("div", {}, make("span", {textContent: stage === 1 ? "no prior in its loss" : `${prior} (nats)`}), curves[1])),
       make("span", {textContent: "held-out images, and rebuilt"}), rebuilt,
-      make("span", {textContent: stage === 1 ? "z from N(0, I), decoded: it was never told of this" : "drawn from the prior: f(z), and with the noise σ"}),
+      make("span", {textContent: stage === 1 ? "z from N(0, I), decoded: it was never told of this"
+        : "drawn from the prior: f(z), and with the noise σ"}),
       drawn);
 
     const decode = (z) => forward(model.decoder, z, z.length / m).at(-1);
-    const means = (rows) => Float64Array.from({length: rows.length / model.width * m}, (_, k) => rows[Math.floor(k / m) * model.width + k % m]);
+    const means = (rows) => Float64Array.from({length: rows.length / model.width * m},
+      (_, k) => rows[Math.floor(k / m) * model.width + k % m]);
     const paint = (target, images, columns, gap) => { // images one after the other, row by row
       const context = target.getContext("2d"), pixels = context.createImageData(target.width, target.height), size = side + gap;
       pixels.data.fill(255);
@@ -84,13 +89,15 @@ function live(figure) {
     let reach = 3, moment = 0;
     function drawPlane() {
       const rows = rowsOf(model, x, Int32Array.from({length: N}, (_, i) => i), N).at(-1), {width} = model;
-      const size = Float64Array.from({length: N}, (_, i) => Math.max(Math.abs(rows[i * width]), Math.abs(rows[i * width + 1]))).sort();
+      const size = Float64Array.from({length: N},
+        (_, i) => Math.max(Math.abs(rows[i * width]), Math.abs(rows[i * width + 1]))).sort();
       while (size[Math.floor(0.98 * N)] > reach) reach *= 2;
       moment = 0;
       for (let i = 0; i < N; i++) for (let j = 0; j < m; j++) {
         moment += (rows[i * width + j] ** 2 + (point ? 0 : Math.exp(2 * rows[i * width + m + j]))) / (N * m);
       }
-      const context = plane.getContext("2d"), at = (v) => 320 + 300 * v / reach, color = ink(), paper = luminance(color) > 128 ? "black" : "white", hues = data.colors.map((_, k) => hue(k));
+      const context = plane.getContext("2d"), scale = scaleOf(plane), at = (v) => 320 + 300 * v / reach, color = ink();
+      const paper = luminance(color) > 128 ? "black" : "white", hues = data.colors.map((_, k) => hue(k));
       context.clearRect(0, 0, 640, 640);
       context.strokeStyle = context.fillStyle = color;
       context.globalAlpha = 0.35;
@@ -112,52 +119,54 @@ function live(figure) {
         if (!point && i % 12 === 0) {
           context.lineWidth = 2;
           context.beginPath();
-          context.ellipse(a, b, 300 * Math.exp(rows[i * width + m]) / reach, 300 * Math.exp(rows[i * width + m + 1]) / reach, 0, 0, 2 * Math.PI);
+          const [s1, s2] = [m, m + 1].map((j) => 300 * Math.exp(rows[i * width + j]) / reach);
+          context.ellipse(a, b, s1, s2, 0, 0, 2 * Math.PI);
           context.stroke();
         }
       }
       context.globalAlpha = 1;
       context.textAlign = "center";
-      context.font = "bold 24px sans-serif";
+      context.font = `bold ${11 * scale}px sans-serif`;
       groups.forEach((group, digit) => {
-        const [a, b] = [group.x / group.n, group.y / group.n].map((v) => Math.min(604, Math.max(36, v)));
+        const [a, b] = [group.x / group.n, group.y / group.n].map((v) => Math.min(620 - 8 * scale, Math.max(20 + 8 * scale, v)));
         context.fillStyle = hues[digit];
         context.beginPath();
-        context.arc(a, b, 17, 0, 2 * Math.PI);
+        context.arc(a, b, 8 * scale, 0, 2 * Math.PI);
         context.fill();
         context.fillStyle = hues[digit] === color ? paper : "white";
-        context.fillText(digit, a, b + 9);
+        context.fillText(digit, a, b + 4 * scale);
       });
-      context.fillStyle = color;
-      context.font = "22px sans-serif";
-      context.fillText(`±${reach} latent units; dashed: radius 2`, 320, 612);
+      unit.textContent = `from −${reach} to ${reach} latent units; dashed: radius 2`;
       const grid = [];
-      for (let r = 0; r < 9; r++) for (let c = 0; c < 9; c++) grid.push((c - 4) / 4 * Math.min(reach, 3), (4 - r) / 4 * Math.min(reach, 3));
+      for (let r = 0; r < 9; r++) for (let c = 0; c < 9; c++) grid.push((c - 4) / 4 * reach, (4 - r) / 4 * reach);
       paint(decoded, decode(Float64Array.from(grid)), 9, 0);
     }
 
     function drawCurve(target, values, color) {
-      const context = target.getContext("2d"), shown = values.slice(-state.epochs);
+      const context = target.getContext("2d"), shown = values.slice(-state.epochs), scale = scaleOf(target);
+      const left = 38 * scale, bottom = 260 - 20 * scale, width = 630 - left;
       context.clearRect(0, 0, 640, 260);
       context.strokeStyle = context.fillStyle = ink();
-      context.font = "22px sans-serif";
+      context.font = `${11 * scale}px sans-serif`;
       context.lineWidth = 1.5;
       context.globalAlpha = 0.35;
-      context.strokeRect(90, 10, 540, 210);
+      context.strokeRect(left, 10, width, bottom - 10);
       context.globalAlpha = 1;
       context.textAlign = "center";
-      context.fillText("epoch", 360, 250);
-      context.fillText("0", 90, 250);
-      context.fillText(state.epochs, 616, 250);
-      if (shown.length === 0) return;
-      const low = Math.min(...shown), high = Math.max(low + 0.1, ...shown.slice(shown.length > 4 ? 2 : 0)); // the first two run off the top
+      context.fillText("epoch", left + width / 2, 260 - 5 * scale);
+      context.fillText("0", left, 260 - 5 * scale);
       context.textAlign = "right";
-      context.fillText(number(high), 82, 30);
-      context.fillText(number(low), 82, 220);
+      context.fillText(state.epochs, 630, 260 - 5 * scale);
+      if (shown.length === 0) return;
+      const later = shown.slice(shown.length > 4 ? 2 : 0); // the first two run off the top
+      const low = Math.min(...shown), high = Math.max(low + 0.1, ...later);
+      context.fillText(number(high), left - 4 * scale, 10 + 10 * scale);
+      context.fillText(number(low), left - 4 * scale, bottom);
       context.strokeStyle = color;
-      context.lineWidth = 4;
+      context.lineWidth = 2 * scale;
       context.beginPath();
-      shown.forEach((value, k) => context.lineTo(90 + 540 * (k + 1) / state.epochs, Math.max(10, 220 - 210 * (value - low) / (high - low))));
+      const y = (value) => Math.max(10, bottom - (bottom - 10) * (value - low) / (high - low));
+      shown.forEach((value, k) => context.lineTo(left + width * (k + 1) / state.epochs, y(value)));
       context.stroke();
     }
 
@@ -179,8 +188,9 @@ function live(figure) {
       if (!last) return `Epoch ${epoch()}: nothing is learned yet.`;
       const spread = `, mean square of ${point ? "z" : "μ, plus s²,"} ${number(moment, 2)}`;
       if (stage === 1) return `Epoch ${epoch()}: squared error ${number(last.misfit, 2)}${spread}.`;
-      return `Epoch ${epoch()}: misfit ${number(last.misfit)} and ${point ? "−log p(z)" : "KL"} ${number(last.prior, 2)} nats, together ` +
-        `${number(last.misfit + last.prior)}${spread}${state.learn ? `, σ ${number(sigma, 3)}` : ""}.`;
+      const price = `${point ? "−log p(z)" : "KL"} ${number(last.prior, 2)}`, sum = number(last.misfit + last.prior);
+      const learned = state.learn ? `, σ ${number(sigma, 3)}` : "";
+      return `Epoch ${epoch()}: misfit ${number(last.misfit)} and ${price} nats, together ${sum}${spread}${learned}.`;
     }
 
     const step = () => {
@@ -211,10 +221,10 @@ function live(figure) {
     const begin = performance.now();
     if (state.speed > 1 || begin > waiting) {
       waiting = begin + 150;
-      const from = panes[0].epoch();
+      const from = Math.floor(panes[0].epoch()), whole = () => state.speed === 2 && Math.floor(panes[0].epoch()) > from;
       do panes.forEach((one) => one.ended() || one.step());
-      while (state.speed > 1 && performance.now() - begin < 28 && !ended() && !(state.speed === 2 && Math.floor(panes[0].epoch()) > Math.floor(from)));
-      if (state.speed === 2 && Math.floor(panes[0].epoch()) > Math.floor(from)) waiting = begin + 1000;
+      while (state.speed > 1 && performance.now() - begin < 28 && !ended() && !whole());
+      if (whole()) waiting = begin + 1000;
     }
     if (ended()) return pause();
     if (begin - drawnAt > (matchMedia("(prefers-reduced-motion: reduce)").matches ? 3000 : state.speed === 3 ? 250 : 100)) {
@@ -226,7 +236,8 @@ function live(figure) {
   function pause() {
     running = false;
     panes.forEach((one) => one.draw());
-    said.textContent = panes.map((one) => `Stage ${one.stage}. ${one.say()}`).join(" ") + (ended() ? " The training has ended." : "");
+    const words = panes.map((one) => `Stage ${one.stage}. ${one.say()}`);
+    said.textContent = words.join(" ") + (ended() ? " The training has ended." : "");
     show();
   }
 
@@ -251,7 +262,8 @@ function live(figure) {
   const link = make("a", {textContent: "link to these settings", className: "link"});
 
   const cells = {};
-  const choose = make("div", {className: "cells2"}, make("span"), make("b", {textContent: "z is a point"}), make("b", {textContent: "z is a distribution q"}));
+  const choose = make("div", {className: "cells2"}, make("span"),
+    make("b", {textContent: "z is a point"}), make("b", {textContent: "z is a distribution q"}));
   for (const [row, stages] of [["free: one entry per image", [2, 3]], ["amortized: computed from x", [1, 4]]]) {
     choose.append(make("b", {textContent: row}));
     for (const stage of stages) {
@@ -284,11 +296,13 @@ function live(figure) {
   }));
 
   const answer = make("div", {className: "question"});
-  const experiments = make("div", {className: "picks"}, ...data.experiments.map(({name, question, expect, ...settings}) => button(name, () => {
+  const start = ({name, question, expect, ...settings}) => button(name, () => {
     Object.assign(state, DEFAULTS, settings);
-    answer.replaceChildren(make("p", {textContent: question}), make("details", {}, make("summary", {textContent: "What to expect"}), make("p", {textContent: expect})));
+    answer.replaceChildren(make("p", {textContent: question}),
+      make("details", {}, make("summary", {textContent: "What to expect"}), make("p", {textContent: expect})));
     reset();
-  })));
+  });
+  const experiments = make("div", {className: "picks"}, ...data.experiments.map(start));
 
   function show() { // the state, in all controls
     for (const name in sliders) {
@@ -313,7 +327,8 @@ function live(figure) {
   }
   figure.querySelector("img").before(
     make("p", {textContent: "Start with an experiment, or with the table."}), experiments, answer, choose,
-    make("div", {className: "line"}, both, make("label", {htmlFor: both.id, textContent: "two cells side by side, with the same decoder at the start"})),
+    make("div", {className: "line"}, both,
+      make("label", {htmlFor: both.id, textContent: "two cells side by side, with the same decoder at the start"})),
     make("div", {className: "line buttons"}, train, once, button("Reset", reset), link),
     make("details", {className: "more", open: innerWidth > 700}, make("summary", {textContent: "Settings"}), controls), bench, said);
   figure.querySelector("img").hidden = true;
