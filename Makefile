@@ -1,4 +1,4 @@
-# make book · pdf · serve · lab · student · notebooks · test · chapters-under · clean
+# make book · slides · pdf · serve · lab · student · notebooks · test · chapters-under · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -9,11 +9,14 @@ export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book pdf tex serve lab student notebooks test chapters-under clean
+.PHONY: book slides pdf tex serve lab student notebooks test chapters-under clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
 	@echo "Open file://$(CURDIR)/_build/html/index.html, or run 'make serve'."
+
+slides: $(READY)  ## the lectures' slides, from the cells that the chapters tag
+	$(BIN)/python book/support/slides.py _build/slides
 
 PDF := variational-autoencoders-checked
 pdf: tex $(READY)

@@ -71,13 +71,24 @@ def test_an_unknown_label_is_an_error(build):
     assert "0 equations of the book are labelled pythagorass" in warnings
 
 
-def test_a_belief_is_a_heading_in_quotation_marks(tmp_path):
+def made_up(tmp_path, refuted):
     cells = ['# A chapter\n\n## A part\n\n### "All is well"\n\nIt is not.', '### Another "word"\n\n> "A quote."']
+    cells = [nbformat.v4.new_markdown_cell(source) for source in cells]
+    cells[0].metadata["refuted"] = refuted
     path = tmp_path / "made_up.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(source) for source in cells]), path)
-    assert formulas.beliefs(str(path)) == ['"All is well"']
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return str(path)
+
+
+def test_a_belief_is_a_heading_in_quotation_marks_with_what_is_found(tmp_path):
+    assert formulas.beliefs(made_up(tmp_path, ["Nothing is."])) == [('"All is well"', "Nothing is.")]
+
+
+def test_a_belief_without_an_answer_is_an_error(tmp_path):
+    with pytest.raises(ValueError):
+        formulas.beliefs(made_up(tmp_path, []))
 
 
 def test_the_chapters_quote_more_than_twenty_beliefs():
     paths = [str(path) for path in sorted(BOOK.glob("[!.]*.ipynb"))]
-    assert len({belief for path in paths for belief in formulas.beliefs(path)}) > 20
+    assert len({belief for path in paths for belief, _ in formulas.beliefs(path)}) > 20

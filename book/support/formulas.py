@@ -2,7 +2,9 @@
 
 - The directive `formula` takes the label of a numbered equation and a few words for it. Its LaTeX comes from the notebooks
   at build time; a label that none of them has is an error.
-- The directive `beliefs` lists what the chapters quote in order to refute it, with links: their headings in quotation marks.
+- The directive `beliefs` lists what the chapters quote in order to test it, their headings in quotation marks, with links
+  and with what the section finds: "refuted" in the cell's metadata.
+- The directive `questions` lists what is to be asked before a figure is moved, "ask" in its cell's metadata.
 """
 
 import functools
@@ -20,9 +22,13 @@ BELIEF = re.compile(r'^#{2,4} (".+")$', re.MULTILINE)
 
 
 @functools.cache
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
 def prose(path):
     """The Markdown of a notebook."""
-    return "\n\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    return "\n\n".join(cell.source for cell in notebook(path).cells if cell.cell_type == "markdown")
 
 
 def formulas(path):
@@ -31,8 +37,17 @@ def formulas(path):
 
 
 def beliefs(path):
-    """The beliefs that a notebook quotes, in Markdown."""
-    return BELIEF.findall(prose(path))
+    """(belief, what the section finds) of a notebook, in Markdown; ValueError where one of them is missing."""
+    found = []
+    for cell in notebook(path).cells:
+        quoted = BELIEF.findall(cell.source) if cell.cell_type == "markdown" else []
+        found += zip(quoted, cell.metadata.get("refuted", []), strict=True)
+    return found
+
+
+def questions(path):
+    """(question, answer) of the figures that move, in Markdown."""
+    return [(ask["question"], ask["answer"]) for cell in notebook(path).cells if (ask := cell.metadata.get("ask"))]
 
 
 class Formula(SphinxDirective):
@@ -56,8 +71,8 @@ class Formula(SphinxDirective):
         return [nodes.container("", words, formula, *messages, classes=["formula"])]
 
 
-class Beliefs(SphinxDirective):
-    """One item for each belief, with the number of its chapter."""
+class FromChapters(SphinxDirective):
+    """One item for each thing that a chapter says."""
 
     def run(self):
         chapters = [page for part in self.env.external_site_map.root.subtrees if part.numbered for page in part.files()]
@@ -65,13 +80,38 @@ class Beliefs(SphinxDirective):
         for number, page in enumerate(chapters, 1):
             path = self.env.doc2path(page)
             self.env.note_dependency(path)
-            items += [self.item(page, number, belief) for belief in beliefs(path)]
+            items += [self.item(page, number, *said) for said in self.said(path)]
         return [items]
 
-    def item(self, page, number, belief):
-        belief = nodes.inline("", "", *self.state.inline_text(belief, self.lineno)[0])
+    def inline(self, text):
+        return self.state.inline_text(text, self.lineno)[0]
+
+
+class Beliefs(FromChapters):
+    """A belief, which leads to its section, and what is found there."""
+
+    said = staticmethod(beliefs)
+
+    def item(self, page, number, belief, found):
+        belief = nodes.inline("", "", *self.inline(belief))
         place = {"reftarget": belief.astext(), "refdomain": "", "reftype": "belief", "refdoc": self.env.docname, "page": page}
-        return nodes.list_item("", nodes.paragraph("", "", pending_xref("", belief, **place), nodes.Text(f" ({number})")))
+        link = pending_xref("", belief, **place)
+        return nodes.list_item("", nodes.paragraph("", "", link, nodes.Text(f" ({number}) "), *self.inline(found)))
+
+
+class Questions(FromChapters):
+    """A question with its chapter, and the answer in a fold."""
+
+    said = staticmethod(questions)
+
+    def item(self, page, number, question, answer):
+        chapter = nodes.inline("", f"Chapter {number}")
+        place = {"reftarget": f"/{page}", "refdomain": "std", "reftype": "doc", "refdoc": self.env.docname, "refexplicit": True}
+        link = pending_xref("", chapter, **place)
+        asked = nodes.paragraph("", "", link, nodes.Text(". "), *self.inline(question))
+        fold = (nodes.raw("", text, format="html") for text in ("<details><summary>Answer</summary>", "</details>"))
+        opening, closing = fold
+        return nodes.list_item("", asked, opening, nodes.paragraph("", "", *self.inline(answer)), closing)
 
 
 def resolve_belief(app, env, node, content):
@@ -85,5 +125,6 @@ def resolve_belief(app, env, node, content):
 def setup(app):
     app.add_directive("formula", Formula)
     app.add_directive("beliefs", Beliefs)
+    app.add_directive("questions", Questions)
     app.connect("missing-reference", resolve_belief)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
