@@ -25,7 +25,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-CELL_METADATA = {"index", "mystnb", "tags"}
+CELL_METADATA = {"ask", "index", "mystnb", "refuted", "tags"}
 
 
 def normalize(notebook):
