@@ -1,4 +1,4 @@
-# make book · slides · pdf · serve · lab · student · notebooks · test · chapters-under · clean
+# make book · slides · sheets · pdf · serve · lab · student · notebooks · test · chapters-under · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book slides pdf tex serve lab student notebooks test chapters-under clean
+.PHONY: book slides sheets pdf tex serve lab student notebooks test chapters-under clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
@@ -17,6 +17,9 @@ book: $(READY)
 
 slides: $(READY)  ## the lectures' slides, from the cells that the chapters tag
 	$(BIN)/python book/support/slides.py _build/slides
+
+sheets: $(READY)  ## the exercise sheet and the key with exam problems, as PDF
+	$(BIN)/python book/support/sheets.py _build/sheets
 
 PDF := variational-autoencoders-checked
 pdf: tex $(READY)

@@ -18,7 +18,7 @@ import torch
 from vae_edu import VAE, Decoder, GaussianEncoder, data, fit
 
 ROOT = pathlib.Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "book" / "support"))
 from browser import open_browser  # noqa: E402
 
 EPOCHS, ROUNDS = 30, 7

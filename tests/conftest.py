@@ -1,7 +1,10 @@
 """One thread, no progress bars, no window: set before anything imports torch or matplotlib."""
 
 import os
+import pathlib
+import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "book" / "support"))  # browser.py
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"

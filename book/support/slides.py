@@ -39,7 +39,7 @@ PAGE = """<!doctype html>
 {slides}
 </div></div>
 <script src="katex/katex.min.js"></script><script src="reveal/dist/reveal.js"></script>
-<script src="reveal/plugin/notes/notes.js"></script><script src="slides.js"></script></body></html>
+<script src="reveal/plugin/notes/notes.js"></script><script src="formulas.js"></script><script src="slides.js"></script></body></html>
 """
 
 FIRST = """<section class="first"><h1>{title}</h1><ul>{listed}</ul>
@@ -94,6 +94,10 @@ def parts(markdown, most=3):
     return ["\n\n".join(one) for one in split if one]
 
 
+def code(source):
+    return f'<pre class="highlight">{pygments.highlight(source, pygments.lexers.PythonLexer(), FORMATTER)}</pre>'
+
+
 def outputs(cell, write, names):
     """What a code cell drew or printed; labels of equations become their numbers."""
     for output in cell["outputs"]:
@@ -128,8 +132,7 @@ def slides_of(notebook, write, names):
             note = MARKDOWN.render(write(re.sub(r"^#.*$", "", source, flags=re.MULTILINE)))
             found += [[heading, one, note] for one in first]
         else:
-            code = pygments.highlight(source, pygments.lexers.PythonLexer(), FORMATTER)
-            body = "" if cells.kind(cell) else f'<pre class="highlight">{code}</pre>'
+            body = "" if cells.kind(cell) else code(source)
             body += "\n".join(outputs(cell, write, names))
             captions = re.findall(r"<figcaption>(.*?)</figcaption>", body, re.DOTALL)
             caption = cell["metadata"].get("mystnb", {}).get("figure", {}).get("caption", "")
@@ -160,17 +163,22 @@ def page(lecture, notebooks):
     return PAGE.format(style=style, title=f"{lecture} · {title}", slides="\n".join(slides))
 
 
-def main(folder):
+def copy_static(folder, *names):
+    """KaTeX, the book's letters and these files of static."""
     folder.mkdir(parents=True, exist_ok=True)
+    for part in ("katex", "fonts"):
+        shutil.copytree(STATIC / part, folder / part, dirs_exist_ok=True)
+    shutil.copy(resources.files("sphinxcontrib") / "katex.min.js", folder / "katex")
+    for name in names:
+        shutil.copy(STATIC / name, folder)
+
+
+def main(folder):
+    copy_static(folder, "slides.css", "slides.js", "formulas.js")
     reveal = resources.files("sphinx_revealjs") / "_static" / "revealjs"
     for part in ("dist", "plugin/notes"):
         unused = shutil.ignore_patterns("*.map", "*.esm.js", "theme")
         shutil.copytree(reveal / part, folder / "reveal" / part, dirs_exist_ok=True, ignore=unused)
-    shutil.copytree(STATIC / "katex", folder / "katex", dirs_exist_ok=True)
-    shutil.copy(resources.files("sphinxcontrib") / "katex.min.js", folder / "katex")
-    shutil.copytree(STATIC / "fonts", folder / "fonts", dirs_exist_ok=True)
-    for name in ("slides.css", "slides.js"):
-        shutil.copy(STATIC / name, folder)
     notebooks = copies.load()
     for lecture, (title, _) in LECTURES.items():
         (folder / f"lecture-{lecture}.html").write_text(page(lecture, notebooks), encoding="utf-8")
