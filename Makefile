@@ -1,4 +1,4 @@
-# make book · slides · sheets · pdf · serve · lab · student · notebooks · test · chapters-under · clean
+# make book · slides · sheets · pdf · carry · serve · lab · student · notebooks · test · chapters-under · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book slides sheets pdf tex serve lab student notebooks test chapters-under clean
+.PHONY: book slides sheets pdf tex carry serve lab student notebooks test chapters-under clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
@@ -33,6 +33,11 @@ TEXFILES := titlesec.sty tcolorbox.sty pzdr.tfm lmroman10-regular.otf texgyrepag
 tex:
 	@command -v latexmk >/dev/null && command -v xelatex >/dev/null && kpsewhich $(TEXFILES) >/dev/null \
 	  || { echo "make pdf needs XeLaTeX:"; grep "apt install.*xetex" README.md; exit 1; }
+
+carry: $(READY)  ## the site with all that it offers to carry away: PDF, slides, sheet, students' copies, an archive of itself
+	BOOK_CARRY=1 $(MAKE) book
+	$(MAKE) slides sheets student pdf
+	$(BIN)/python book/support/carry.py _build/html/carry
 
 serve: _build/html/index.html
 	@echo "Open http://localhost:8000 (Ctrl-C stops)."

@@ -11,7 +11,7 @@ import scipy.optimize
 import torch
 from torch import distributions
 
-TEXT = (pathlib.Path(__file__).parents[1] / "book" / "support" / "exam.md").read_text(encoding="utf-8")
+TEXT = (pathlib.Path(__file__).parents[1] / "book" / "support" / "lectures" / "exam.md").read_text(encoding="utf-8")
 PROBLEMS = re.split(r"^(?=\*\*Problem )", TEXT, flags=re.MULTILINE)[1:]
 
 

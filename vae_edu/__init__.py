@@ -23,5 +23,5 @@ from vae_edu.training import fit
 from vae_edu.vae import VAE
 from vae_edu.variational import VariationalLatent
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Autoencoder", "Decoder", "Encoder", "GaussianEncoder", "MapLatent", "VAE", "VariationalLatent", "fit"]

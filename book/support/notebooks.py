@@ -1,8 +1,9 @@
 """Re-execute chapters from a clean kernel and store them normalized: make notebooks.
 
 Normalized means that nothing in the file depends on the machine or the hour: outputs, sources, cell ids and the
-metadata that the book uses, and no more. A chapter that raises is left as it was. When all of them have run, the seconds
-that each took and the machine go to cost.json, from which the page of claims tells what the book costs to run.
+metadata that the book uses, and no more. A chapter that raises is left as it was. What its checks measured goes to
+measured.json, in their order, a digit each, since the stored lines have none. When all of them have run, the seconds that each
+took and the machine go to cost.json. The page of claims shows both.
 """
 
 import importlib.metadata
@@ -20,7 +21,7 @@ from nbclient import NotebookClient
 import cells
 
 BOOK = pathlib.Path(__file__).parents[1]
-COST = BOOK / "cost.json"
+COST, MEASURED = BOOK / "cost.json", BOOK / "measured.json"
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -50,16 +51,36 @@ def is_progress_bar(output):
     )
 
 
+# In the kernel, before and behind the notebook's cells: what a check found is in the text that it would raise.
+WATCH = """
+import re as _re
+from vae_edu import checks as _checks
+_found, _judge = [], _checks._verdict
+def _watch(holds, claim, demand, against, proves, found):
+    number = _re.search(r"(?:error|difference|z =) (\\S+)$", found)
+    _judge(holds, claim, demand, against, proves, found)
+    _found.append(f"{abs(float(number[1])):.0e}" if number else "")
+_checks._verdict = _watch
+"""
+TELL = "import json as _json; print(_json.dumps(_found))"
+
+
 def execute(path):
-    """Execute the notebook in place, normalize it, and return the seconds that it took."""
+    """Execute the notebook in place, normalize it, and return the seconds that it took and what its checks measured."""
     notebook = nbformat.read(path, as_version=4)
+    watch, tell = (nbformat.v4.new_code_cell(source) for source in (WATCH, TELL))
+    notebook.cells = [watch, *notebook.cells, tell]
     start = time.perf_counter()
     NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": str(BOOK)}}, record_timing=False, coalesce_streams=True
     ).execute()
     seconds = time.perf_counter() - start
+    notebook.cells = notebook.cells[1:-1]
+    for counted in (c for cell in notebook.cells if cell.cell_type == "code" for c in (cell, *cell.outputs)):
+        if counted.get("execution_count"):
+            counted.execution_count -= 1
     nbformat.write(normalize(notebook), path)
-    return seconds
+    return seconds, json.loads(tell.outputs[0].text)
 
 
 def processor():
@@ -90,8 +111,12 @@ def machine():
 def run(paths):
     """Execute these notebooks, or all, one after the other. Only a complete run is a measurement."""
     seconds = {}
+    measured = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
     for path in paths or sorted(BOOK.glob("*.ipynb")):
-        seconds[path.stem] = round(execute(path), 1)
+        took, measured[path.stem] = execute(path)
+        seconds[path.stem] = round(took, 1)
+        lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(found)}" for name, found in sorted(measured.items()))
+        MEASURED.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
         print(f"{path.name}: {seconds[path.stem]} s", flush=True)
     if not paths:
         COST.write_text(json.dumps({"machine": machine(), "seconds": seconds}, indent=2) + "\n", encoding="utf-8")

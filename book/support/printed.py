@@ -11,6 +11,8 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+ON_SCREEN_ONLY = {"book/lab", "book/changing", "book/carry"}  # to be run, or about files
+
 
 class MovingFigures(SphinxPostTransform):
     """The caption of a figure that moves on the website says so."""
@@ -37,7 +39,7 @@ def bind(app, doctree, docname):
     for part in app.config.external_site_map.root.subtrees:
         name = re.sub(r"^Part \w+ · ", "", part.caption)
         book += [latex((r"\bookpart" if part.numbered else r"\bookback") + f"{{{name}}}")]
-        book += [chapters[file] for file in part.files()]
+        book += [chapters[file] for file in part.files() if file not in ON_SCREEN_ONLY]
     without_its_list(chapters["book/claims"])
     for change in formulas, sheet, folds, cells, exercises, small:
         change(doctree)

@@ -1,7 +1,7 @@
 """The exercise sheet and the key, as PDF: python book/support/sheets.py FOLDER.
 
 The sheet has the statements of all exercises, the key also their solutions, the lab's, and eight exam problems with a marking
-scheme (exam.md). Both are made of the notebooks, with the site's numbers, and printed by Chromium or Chrome; without one
+scheme (lectures/exam.md). Both are made of the notebooks, with the site's numbers, and printed by Chromium or Chrome; without one
 the pages sheet.html and key.html remain, which any browser prints.
 """
 
@@ -54,7 +54,7 @@ def pages():
                 number = f"{int(name[:2])}. " if name[:2].isdigit() else ""
                 body += [f"<h2>{number}{slides.MARKDOWN.renderInline(head)}</h2>", *found]
         if kind == "key":
-            exam = (pathlib.Path(__file__).parent / "exam.md").read_text(encoding="utf-8")
+            exam = (slides.LECTURES_FOLDER / "exam.md").read_text(encoding="utf-8")
             exam = slides.MARKDOWN.render(copies.write_out(re.sub(r"^# ", "## ", exam), "", names, cited))
             body.append(f'<section class="exam">{exam}</section>')
         # a link into another notebook leads nowhere on paper

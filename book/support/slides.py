@@ -27,7 +27,7 @@ LECTURES = {
     3: ("The VAE, and its one knob", ("09_vae", "10_one_knob")),
 }
 BOX = re.compile(r"^<div class=.box.>.*?^</div>$", re.MULTILINE | re.DOTALL)
-STATIC = pathlib.Path(__file__).parent / "static"
+STATIC, LECTURES_FOLDER = (pathlib.Path(__file__).parent / name for name in ("static", "lectures"))
 FORMATTER = pygments.formatters.HtmlFormatter(nowrap=True, style="a11y-light")
 
 PAGE = """<!doctype html>
@@ -164,13 +164,13 @@ def page(lecture, notebooks):
 
 
 def copy_static(folder, *names):
-    """KaTeX, the book's letters and these files of static."""
+    """KaTeX, the book's letters and these files of lectures."""
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("katex", "fonts"):
         shutil.copytree(STATIC / part, folder / part, dirs_exist_ok=True)
     shutil.copy(resources.files("sphinxcontrib") / "katex.min.js", folder / "katex")
     for name in names:
-        shutil.copy(STATIC / name, folder)
+        shutil.copy(LECTURES_FOLDER / name, folder)
 
 
 def main(folder):
