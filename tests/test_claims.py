@@ -97,11 +97,12 @@ def test_the_page_names_an_equation_that_nothing_proves(notebook):
 @pytest.fixture
 def cost(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "COST", tmp_path / "cost.json")
+    monkeypatch.setattr(notebooks, "MEASURED", tmp_path / "measured.json")
     return tmp_path / "cost.json"
 
 
 def test_a_run_of_all_notebooks_records_their_seconds_and_the_machine(cost, monkeypatch):
-    monkeypatch.setattr(notebooks, "execute", lambda path: 1.26)
+    monkeypatch.setattr(notebooks, "execute", lambda path: (1.26, ["1e-12", ""]))
     notebooks.run([])
     recorded = json.loads(cost.read_text(encoding="utf-8"))
     assert recorded["seconds"] == {path.stem: 1.3 for path in notebooks.BOOK.glob("*.ipynb")}
@@ -109,16 +110,17 @@ def test_a_run_of_all_notebooks_records_their_seconds_and_the_machine(cost, monk
 
 
 def test_a_run_of_some_notebooks_is_no_measurement(cost, monkeypatch):
-    monkeypatch.setattr(notebooks, "execute", lambda path: 1.26)
+    monkeypatch.setattr(notebooks, "execute", lambda path: (1.26, ["1e-12", ""]))
     notebooks.run([notebooks.BOOK / "intro.ipynb"])
     assert not cost.exists()
+    assert json.loads(notebooks.MEASURED.read_text(encoding="utf-8")) == {"intro": ["1e-12", ""]}
 
 
 def test_a_run_that_fails_is_no_measurement(cost, monkeypatch):
     def execute(path):
         if path.stem == "intro":
             raise RuntimeError("a check failed")
-        return 1.26
+        return 1.26, []
 
     monkeypatch.setattr(notebooks, "execute", execute)
     with pytest.raises(RuntimeError, match="a check failed"):
@@ -141,3 +143,18 @@ def test_the_stored_measurement_is_of_notebooks_that_exist():
     assert set(stored["machine"]) <= MACHINE
     assert set(stored["seconds"]) <= {path.stem for path in notebooks.BOOK.glob("*.ipynb")}
     assert all(0 < seconds < 120 for seconds in stored["seconds"].values())
+
+
+def test_every_check_has_what_it_measured_and_that_is_within_its_demand():
+    measured = json.loads((notebooks.BOOK / "measured.json").read_text(encoding="utf-8"))
+    limits = {"each equal": 0, "equal": 0, "within 4 standard errors": 4}
+    for path in notebooks.BOOK.glob("*.ipynb"):
+        checks = claims.Notebook(path).checks
+        for check, found in zip(checks, measured[path.stem], strict=True):
+            if check.kind == "bound holds":
+                assert found == ""
+            elif check.kind == "differs by more than":
+                assert float(found) > 0.9 * float(check.demand.split()[-1]), check
+            else:  # a digit each
+                limit = limits[check.kind] if check.kind in limits else float(check.demand.split()[-1])
+                assert float(found) <= 1.06 * limit, check

@@ -246,3 +246,13 @@ def test_there_are_four_graded_exercises_each_with_a_check_an_empty_answer_and_a
         printed = "".join(o.text for o in solution.outputs if o.output_type == "stream")
         assert f"✓ Exercise {int(name[:2])}.{number}: the answer" in printed
         assert re.search(r"^(?!✓).*\d", printed, re.MULTILINE), "a solution prints its number"
+
+
+@every_notebook
+def test_a_figure_that_moves_is_stored_with_the_scripts_that_the_package_has(name):
+    shown = ["".join(o.get("data", {}).get("text/html", "")) for cell in code(name) for o in cell.outputs]
+    for page in (page for page in shown if '<figure class="moving' in page and "<script>" in page):
+        kind = re.search(r'class="moving (\w+)"', page)[1]
+        for script in {"live": ("table.js", "live.js", "live.css"), "drawn": ("drawn.js", "drawn.css")}.get(kind, (f"{kind}.js",)):
+            assert (ROOT / "vae_edu" / script).read_text(encoding="utf-8").rstrip() in page, script
+        assert (ROOT / "vae_edu" / "explorers.css").read_text(encoding="utf-8").rstrip() in page

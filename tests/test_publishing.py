@@ -61,6 +61,15 @@ def test_the_workflow_runs_every_chapter_under_colabs_versions_and_at_the_lower_
     assert WORKFLOW["jobs"]["pages"]["needs"] == WORKFLOW["jobs"]["colab"]["needs"] == ["book", "versions"]
 
 
+def test_what_is_published_was_made_with_everything_to_carry_away():
+    steps = WORKFLOW["jobs"]["book"]["steps"]
+    runs = [step.get("run", step.get("uses", "").partition("@")[0]).rstrip() for step in steps]
+    assert runs.index("make test") < next(k for k, run in enumerate(runs) if run.endswith("make carry")) < len(runs) - 1
+    assert runs[-1] == "actions/upload-pages-artifact"
+    (packages,) = re.findall(r"install --no-install-recommends (texlive-xetex.*)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert packages.split() == re.search(r"no-install-recommends(.*)\n *make carry", "\n".join(runs), re.DOTALL)[1].replace("\\", "").split()
+
+
 def bounds(lines):
     return dict(re.match(r"([\w-]+)[=>]=([\d.]+)", line).groups() for line in lines if re.match(r"[\w-]+[=>]=", line))
 
@@ -122,6 +131,7 @@ def test_the_workflow_takes_the_address_from_the_repository_that_runs_it():
     assert WORKFLOW["env"] == {
         "BOOK_REPOSITORY": "${{ github.server_url }}/${{ github.repository }}",
         "BOOK_BRANCH": "${{ github.event.repository.default_branch }}",
+        "BOOK_SITE": "https://${{ github.repository_owner }}.github.io/${{ github.event.repository.name }}/",
     }
 
 

@@ -2,7 +2,8 @@
 
 A check (vae_edu/checks.py) prints `✓ claim | demand | against what | (label)`, and the line is stored with its notebook. From these lines
 
-- the directive `claims` fills the page of claims: its totals, the kinds of check, what the book costs to run, all checks;
+- the directive `claims` fills the page of claims: its totals, the kinds of check, what the book costs to run, jumps to the
+  notebooks, and all checks, each with what it measured when the notebooks last ran (measured.json);
 - on a chapter's page every such line gets an id, and its label turns into the equation's number and a link to it;
 - an equation that claims something gets a ✓ at its number, a link to its first check.
 """
@@ -21,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 from sphinxcontrib import katex
 
-COST = pathlib.Path(__file__).parents[1] / "cost.json"
+COST, MEASURED = (pathlib.Path(__file__).parents[1] / name for name in ("cost.json", "measured.json"))
 EQUATION = re.compile(r"\$\$(?:[^$]|\\\$)+\$\$ *\(([^()\s]+)\)")  # group 1: the label
 KINDS = {  # how a demand begins, and what it means
     "each equal within": "Two computations lie apart by at most this fraction of the second in each of their entries "
@@ -120,7 +121,7 @@ def link_to_check(env, page, number, claim):
 
 
 class Claims(SphinxDirective):
-    """One part of the page of claims: totals, kinds, cost or checks."""
+    """One part of the page of claims: totals, kinds, cost, jumps or checks."""
 
     required_arguments = 1
 
@@ -130,7 +131,7 @@ class Claims(SphinxDirective):
         self.number = {name: f"{number}. " for number, name in enumerate(chapters, 1)}
         paths = {page: self.env.doc2path(page) for page in pages_below(site_map, site_map.root.docname)}
         self.notebooks = {page: Notebook(path) for page, path in paths.items() if path.endswith(".ipynb")}
-        for path in [*paths.values(), str(COST)]:
+        for path in [*paths.values(), str(COST), str(MEASURED)]:
             self.env.note_dependency(path)
         return getattr(self, self.arguments[0])()
 
@@ -189,18 +190,27 @@ class Claims(SphinxDirective):
             nodes.paragraph("", f"The machine: {', '.join(cost['machine'].values())}."),
         ]
 
+    def jumps(self):
+        text = nodes.paragraph("", "", classes=["jumps"])
+        for page, notebook in self.notebooks.items():
+            short = self.number.get(page, "").rstrip(". ") or notebook.name
+            text += [nodes.reference("", short, refid=notebook.anchor, internal=True), nodes.Text(" ")]
+        return [text]
+
     def checks(self):
         return [self.section(page, notebook) for page, notebook in self.notebooks.items()]
 
     def section(self, page, notebook):
         rows = []
-        for number, check in enumerate(notebook.checks, 1):
+        measured = json.loads(MEASURED.read_text(encoding="utf-8"))[notebook.name]
+        for number, (check, found) in enumerate(zip(notebook.checks, measured, strict=True), 1):
             proves = link_to_equation(self.env, check.label) if check.label else ""
-            rows.append([proves, link_to_check(self.env, page, number, check.claim), check.demand, as_it_is(check.against or "")])
+            claim, against = link_to_check(self.env, page, number, check.claim), as_it_is(check.against or "")
+            rows.append([proves, claim, check.demand, found, against])
         return nodes.section(
             "",
             nodes.title("", "", *self.title(page)),
-            table("checks", ["Proves", "Claim", "Demand", "Against"], rows, [12, 42, 20, 26]),
+            table("checks", ["Proves", "Claim", "Demand", "Found", "Against"], rows, [11, 37, 19, 9, 24]),
             ids=[notebook.anchor],
         )
 

@@ -4,6 +4,7 @@
   at build time; a label that none of them has is an error.
 - The directive `beliefs` lists what the chapters quote in order to test it, their headings in quotation marks, with links
   and with what the section finds: "refuted" in the cell's metadata.
+- The directive `terms` lists, in the order of the alphabet, what the cells' metadata "index" says they are about.
 - The directive `questions` lists what is to be asked before a figure is moved, "ask" in its cell's metadata.
 """
 
@@ -42,6 +43,17 @@ def beliefs(path):
     for cell in notebook(path).cells:
         quoted = BELIEF.findall(cell.source) if cell.cell_type == "markdown" else []
         found += zip(quoted, cell.metadata.get("refuted", []), strict=True)
+    return found
+
+
+def terms(path):
+    """(term, the heading it stands under) of a notebook, in Markdown."""
+    found, heading = [], ""
+    for cell in notebook(path).cells:
+        if cell.cell_type == "markdown":
+            heads = re.findall(r"^#+ (.*)$", cell.source, re.MULTILINE)
+            heading = heads[0] if heads else heading
+            found += [(term, heading) for term in cell.metadata.get("index", [])]
     return found
 
 
@@ -114,6 +126,35 @@ class Questions(FromChapters):
         return nodes.list_item("", asked, opening, nodes.paragraph("", "", *self.inline(answer)), closing)
 
 
+class Terms(SphinxDirective):
+    """One line for each letter, one item for each term, with links to the sections."""
+
+    def run(self):
+        places = {}
+        for page in sorted(self.env.found_docs):
+            path = self.env.doc2path(page)
+            if path.endswith(".ipynb"):
+                self.env.note_dependency(path)
+                for term, heading in terms(path):
+                    places.setdefault(term, {})[page, heading] = None
+        letters = {}
+        for term in sorted(places, key=lambda term: (term.lower(), term)):
+            letter = term[0].upper() if term[0].isascii() and term[0].isalpha() else "Other"
+            letters.setdefault(letter, nodes.bullet_list(bullet="-")).append(self.item(term, places[term]))
+        found = nodes.container(classes=["terms"])
+        for letter in sorted(letters, key=lambda letter: (letter == "Other", letter)):
+            found += [nodes.rubric("", letter), letters[letter]]
+        return [found]
+
+    def item(self, term, places):
+        line = nodes.paragraph("", "", nodes.strong("", term))
+        for number, (page, heading) in enumerate(places):
+            words = nodes.inline("", "", *self.state.inline_text(heading, self.lineno)[0])
+            place = {"reftarget": words.astext(), "refdomain": "", "reftype": "belief", "refdoc": self.env.docname, "page": page}
+            line += [nodes.Text(", " if number else ": "), pending_xref("", words, **place)]
+        return nodes.list_item("", line)
+
+
 def resolve_belief(app, env, node, content):
     """The link to a heading, whose anchor is known once its page has been read."""
     if node["reftype"] == "belief":
@@ -126,5 +167,6 @@ def setup(app):
     app.add_directive("formula", Formula)
     app.add_directive("beliefs", Beliefs)
     app.add_directive("questions", Questions)
+    app.add_directive("terms", Terms)
     app.connect("missing-reference", resolve_belief)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

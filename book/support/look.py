@@ -24,6 +24,7 @@ TARGET = re.compile(r'<(?P<tag>div|figure) class="(?:math|proof|citation|align)[
 SCRIPT = re.compile(r"<(script|style)\b.*?</\1>", re.DOTALL)
 SEARCH = re.compile(r'\s*<script[^>]*src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>')
 BLOCKING = re.compile(r'<script( (?:data-[^>]*)?src="[^"]*/_static/(?!documentation_options)[^>]*>)')
+UNFOLD = '<button type="button" class="unfold pst-js-only" aria-expanded="false">Unfold all</button>'
 PICTURE = re.compile(r'<img(?![^>]*\bwidth=)(?P<rest> [^>]*\bsrc="(?P<file>[^":]+\.(?:png|webp))")')
 
 
@@ -100,6 +101,8 @@ def finish(app, exception):
         text = text.replace('role="doc-biblioentry"', 'role="listitem"')  # deprecated, and a list wants items
         text = text.replace('<th class="head"><p></p></th>', "<td></td>")  # the empty corner of a table heads nothing
         text = text.replace(' aria-label="Toggle hidden content"', "")  # it would hide the words of the summary
+        if text.count("<details") > 1:  # book.js makes it work
+            text = text.replace("</h1>", "</h1>\n" + UNFOLD, 1)
         page.write_text(text, encoding="utf-8")
 
 

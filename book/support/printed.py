@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-ON_SCREEN_ONLY = {"book/lab", "book/changing", "book/carry"}  # to be run, or about files
+ON_SCREEN_ONLY = {"book/lab", "book/changing", "book/carry", "book/terms"}  # to be run, about files, or of links
 
 
 class MovingFigures(SphinxPostTransform):

@@ -8,9 +8,9 @@ import pytest
 from stored import NOTEBOOKS, ROOT, markdown
 
 ROWS = """() => [...document.querySelectorAll('table.checks tbody tr')].map(row => {
-  const [equation, claim, demand, against] = [...row.cells];
+  const [equation, claim, demand, found, against] = [...row.cells];
   const link = cell => cell.querySelector('a')?.getAttribute('href');
-  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent, against: against.textContent,
+  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent, found: found.textContent, against: against.textContent,
           proves: link(equation), place: link(claim)};
 })"""
 PLACES = """() => ({

@@ -71,23 +71,49 @@ window.targets = {};
   }
   addEventListener("hashchange", reveal);
   reveal();
-  if (folds.length > 1) {
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "unfold" });
-    const label = (open) => { button.textContent = open ? "Fold all" : "Unfold all"; button.setAttribute("aria-expanded", open); };
-    button.addEventListener("click", () => {
-      const open = button.getAttribute("aria-expanded") === "false";
-      folds.forEach((fold) => { fold.open = open; });
-      label(open);
-    });
-    label(false);
-    document.querySelector("article h1").after(button);
-  }
+  document.querySelector(".unfold")?.addEventListener("click", ({ target: button }) => {
+    const open = button.getAttribute("aria-expanded") === "false";
+    folds.forEach((fold) => { fold.open = open; });
+    button.textContent = open ? "Fold all" : "Unfold all";
+    button.setAttribute("aria-expanded", open);
+  });
   addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open ||= !fold.closest(".tag_hide-input"); }));
+
+  // Wide code, outputs and tables can be scrolled with the keys: found out when they are about to be seen (lean.py says why).
+  const wide = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach(({ target }) => {
+    target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
+    wide.unobserve(target);
+  }), { rootMargin: "500px" });
+  document.querySelectorAll("article :is(pre, .pst-scrollable-table-container)").forEach((element) => wide.observe(element));
 
   // On a narrow screen a figure's letters are small: a tap enlarges it inside a box that scrolls, another makes it fit again.
   document.querySelectorAll(".bd-content figure img").forEach((image) => image.addEventListener("click", () => {
     if (innerWidth < 576) image.closest("figure").classList.toggle("large");
   }));
+
+  // The list of all checks, narrowed to those that have all these words; ?q=… begins with them.
+  const checks = [...document.querySelectorAll("table.checks tbody tr")];
+  if (checks.length) {
+    const make = (tag, properties) => Object.assign(document.createElement(tag), properties);
+    const input = make("input", { type: "search", id: "filter", value: new URLSearchParams(location.search).get("q") ?? "" });
+    const count = make("output", { htmlFor: "filter" });
+    const line = make("p", { className: "filter" });
+    line.append(make("label", { htmlFor: "filter", textContent: "Only checks with the words" }), input, count);
+    document.querySelector(".jumps").after(line);
+    let texts;
+    const narrow = () => {
+      texts ??= checks.map((row) => row.textContent.toLowerCase());
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      checks.forEach((row, k) => { row.hidden = !words.every((word) => texts[k].includes(word)); });
+      document.querySelectorAll("section:has(> .pst-scrollable-table-container .checks)").forEach((section) => {
+        section.hidden = !section.querySelector("tbody tr:not([hidden])");
+      });
+      count.textContent = `${checks.filter((row) => !row.hidden).length} of ${checks.length}`;
+    };
+    input.addEventListener("input", narrow);
+    if (input.value) narrow();
+    else count.textContent = checks.length;
+  }
 
   // In the excerpts of search results a formula is read once.
   if (typeof Search !== "undefined") {
