@@ -3,7 +3,7 @@
 The theme's style sheets are 500 kB, of which a tenth is ever used, and a page is blank until the last of them has come. A rule
 stays if each class and id of its selector is a word somewhere in the pages or scripts; so what a script adds is kept. A font
 keeps the letters that stand somewhere in pages, scripts or rules. One of the theme's scripts measures every cell of a page
-at its start, which has all of it laid out at once; book.js does that work when a cell is about to be seen.
+at its start, which has all of it laid out at once; book.js does that work little by little.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def finish(app, exception):
     for font in set(FONT.findall(css)):
         subset_font(static / font, "".join(letters | set(css)))
     theme = static / "scripts" / "pydata-sphinx-theme.js"
-    theme.write_text(once(theme.read_text(encoding="utf-8"), MEASURES_ALL, "[]"), encoding="utf-8")
+    theme.write_text(once(theme.read_text(encoding="utf-8"), MEASURES_ALL, '[":not(*)"]'), encoding="utf-8")
     (static / "site.css").write_text(css, encoding="utf-8")
     digest = hashlib.sha1(css.encode()).hexdigest()[:8]
     options = (static / "documentation_options.js").read_text(encoding="utf-8")

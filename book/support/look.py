@@ -102,7 +102,8 @@ def finish(app, exception):
         text = text.replace('<th class="head"><p></p></th>', "<td></td>")  # the empty corner of a table heads nothing
         text = text.replace(' aria-label="Toggle hidden content"', "")  # it would hide the words of the summary
         if text.count("<details") > 1:  # book.js makes it work
-            text = text.replace("</h1>", "</h1>\n" + UNFOLD, 1)
+            head, article, rest = text.partition("<article")
+            text = head + article + rest.replace("</h1>", "</h1>\n" + UNFOLD, 1)
         page.write_text(text, encoding="utf-8")
 
 

@@ -24,6 +24,8 @@ LOOK = """() => {
 }"""
 TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll('body *')]
   .filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))"""
+SCROLLED_THROUGH = """addEventListener("DOMContentLoaded", () => document.head.append(Object.assign(
+  document.createElement("style"), {textContent: "section { content-visibility: visible !important }"})))"""
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +56,7 @@ def visit(origin):
         pytest.skip("the site is tested in Chromium: apt-get install chromium")
     with open_browser() as browser:
         tab, requests, problems = browser.new_page(), [], []
+        tab.add_init_script(SCROLLED_THROUGH)
         tab.on("request", lambda request: requests.append(request.url))
         tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
         tab.on("response", lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
@@ -81,6 +84,7 @@ def visit(origin):
 def tab(visit):
     """A fresh window on a wide screen that nobody has set to dark."""
     context = visit.tab.context.browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+    context.add_init_script(SCROLLED_THROUGH)
     yield context.new_page()
     context.close()
 

@@ -10,8 +10,8 @@ from stored import NOTEBOOKS, ROOT, markdown
 ROWS = """() => [...document.querySelectorAll('table.checks tbody tr')].map(row => {
   const [equation, claim, demand, found, against] = [...row.cells];
   const link = cell => cell.querySelector('a')?.getAttribute('href');
-  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent, found: found.textContent, against: against.textContent,
-          proves: link(equation), place: link(claim)};
+  return {equation: equation.textContent, claim: claim.textContent, demand: demand.textContent, found: found.textContent,
+          against: against.textContent, proves: link(equation), place: link(claim)};
 })"""
 PLACES = """() => ({
   checks: Object.fromEntries([...document.querySelectorAll('.check')].map(e =>
@@ -123,3 +123,30 @@ def test_a_link_to_a_check_in_a_folded_solution_unfolds_it(visit, origin, rows):
     visit.tab.goto(f"{origin}/book/claims.html")
     visit.tab.locator(f'a[href="01_autoencoder.html#{anchor}"]').click()
     visit.tab.locator(f"#{anchor}").wait_for(state="visible")
+
+
+def test_the_list_can_be_narrowed_and_a_link_can_begin_with_words(visit, origin, rows):
+    visit.tab.goto(f"{origin}/book/claims.html?q=SciPy")
+    shown = "rows => rows.filter(row => row.checkVisibility({contentVisibilityAuto: false})).length"
+    found = visit.tab.locator("table.checks tbody tr").evaluate_all(shown)
+    texts = [" ".join(row[part] for part in ("equation", "claim", "demand", "found", "against")).lower() for row in rows]
+    assert found == sum("scipy" in text for text in texts) > 0
+    assert visit.tab.locator(".filter output").inner_text() == f"{found} of {len(rows)}"
+    assert visit.tab.locator("section:has(> .pst-scrollable-table-container .checks)[hidden]").count() > 0
+    visit.tab.locator("#filter").fill("no such word anywhere")
+    assert visit.tab.locator(".filter output").inner_text() == f"0 of {len(rows)}"
+    visit.tab.locator("#filter").fill("")
+    assert visit.tab.locator("table.checks tbody tr[hidden]").count() == 0
+
+
+def test_a_jump_leads_to_each_notebooks_checks(visit, origin):
+    visit.tab.goto(f"{origin}/book/claims.html")
+    jumps = visit.tab.locator(".jumps a").evaluate_all("all => all.map(a => document.getElementById(a.hash.slice(1))?.querySelector('table.checks') !== null)")
+    assert len(jumps) == len(NOTEBOOKS) and all(jumps)
+
+
+def test_what_was_found_stands_beside_what_was_demanded(rows):
+    assert sum(row["found"] != "" for row in rows) > len(rows) / 2
+    for row in rows:
+        if "equal within" in row["demand"]:
+            assert float(row["found"]) <= 1.06 * float(row["demand"].split()[-1]), row

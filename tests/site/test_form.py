@@ -25,6 +25,7 @@ def page_of(tab, origin):
     def page_of(page):
         tab.goto(f"{origin}/{page}.html")
         tab.wait_for_load_state("networkidle")
+        tab.reload(wait_until="networkidle")  # with the book's letters, which the first visit may do without
         return tab
 
     return page_of

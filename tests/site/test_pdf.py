@@ -1,10 +1,17 @@
 """The book as LaTeX, before it is compiled: nothing of the site is lost on paper. `make pdf` compiles it."""
 
 import re
+import sys
 
 import pytest
-from stored import NOTEBOOKS, PAGES, TOC, build
+import stored
+from stored import ROOT, TOC, build
 
+sys.path.insert(0, str(ROOT / "book" / "support"))
+from printed import ON_SCREEN_ONLY  # noqa: E402
+
+PAGES = [page for page in stored.PAGES if page not in ON_SCREEN_ONLY]
+NOTEBOOKS = {page: notebook for page, notebook in stored.NOTEBOOKS.items() if page not in ON_SCREEN_ONLY}
 every_notebook = pytest.mark.parametrize("page", NOTEBOOKS)
 
 

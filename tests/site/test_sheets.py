@@ -1,10 +1,10 @@
 """Exercise sheet and key: all exercises in both, solutions and exam problems in the key only."""
 
 import re
+import subprocess
 import sys
 
 import pytest
-from browser import CHROMIUM, open_browser
 from stored import NOTEBOOKS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "support"))
@@ -16,7 +16,7 @@ STATEMENT = re.compile(r"<strong>((?:Exercise|Task) [\d.]+)</strong>")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sheets")
-    sheets.main(folder)
+    subprocess.run([sys.executable, sheets.__file__, folder], check=True, capture_output=True)
     return folder
 
 
@@ -45,14 +45,12 @@ def test_nothing_of_the_books_own_markup_is_left(folder, kind):
 
 
 @pytest.mark.parametrize("kind", sheets.TITLES)
-def test_it_is_printed_with_all_formulas(folder, kind):
-    if CHROMIUM is None:
-        pytest.skip("printed by Chromium")
+def test_it_is_printed_with_all_formulas(visit, folder, kind):
     pages = len(re.findall(rb"/Type\s*/Page\b", (folder / f"{kind}.pdf").read_bytes()))
     assert 5 <= pages <= 50
-    with open_browser() as browser:
-        tab, problems = browser.new_page(), []
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.on("requestfailed", lambda request: problems.append(request.url))
-        tab.goto((folder / f"{kind}.html").as_uri())
-        assert tab.locator(".katex").count() > 200 and tab.locator(".katex-error").count() == 0 and problems == []
+    tab, problems = visit.tab.context.browser.new_page(), []
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("requestfailed", lambda request: problems.append(request.url))
+    tab.goto((folder / f"{kind}.html").as_uri())
+    assert tab.locator(".katex").count() > 200 and tab.locator(".katex-error").count() == 0 and problems == []
+    tab.close()

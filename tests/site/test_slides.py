@@ -4,7 +4,6 @@ import re
 import sys
 
 import pytest
-from browser import CHROMIUM, open_browser
 from stored import NOTEBOOKS, ROOT
 
 sys.path.insert(0, str(ROOT / "book" / "support"))
@@ -19,21 +18,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("slides are looked at in Chromium")
-    with open_browser() as browser:
-        yield browser
-
-
 @pytest.fixture
-def show(browser, folder):
+def show(visit, folder):
     """show(lecture): a tab with it, and what went wrong there."""
     problems, tabs = [], []
 
     def open_lecture(lecture, query=""):
-        tab = browser.new_page(viewport={"width": 1280, "height": 720})
+        tab = visit.tab.context.browser.new_page(viewport={"width": 1280, "height": 720})
         tab.on("pageerror", lambda error: problems.append(str(error)))
         tab.on("requestfailed", lambda request: problems.append(request.url))
         tab.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))

@@ -79,12 +79,20 @@ window.targets = {};
   });
   addEventListener("beforeprint", () => folds.forEach((fold) => { fold.open ||= !fold.closest(".tag_hide-input"); }));
 
-  // Wide code, outputs and tables can be scrolled with the keys: found out when they are about to be seen (lean.py says why).
-  const wide = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach(({ target }) => {
-    target.tabIndex = target.scrollWidth > target.clientWidth || target.scrollHeight > target.clientHeight ? 0 : -1;
-    wide.unobserve(target);
-  }), { rootMargin: "500px" });
-  document.querySelectorAll("article :is(pre, .pst-scrollable-table-container)").forEach((element) => wide.observe(element));
+  // Wide code, outputs and tables can be scrolled with the keys. Finding them lays out the page: a little whenever there is time.
+  const boxes = [...document.querySelectorAll("article :is(pre, .pst-scrollable-table-container)")];
+  const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50, { timeRemaining: () => 5 })); // Safari
+  let next = boxes.length;
+  function mark(idle) {
+    do {
+      const element = boxes[next++];
+      element.tabIndex = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight ? 0 : -1;
+    } while (next < boxes.length && idle.timeRemaining() > 5);
+    if (next < boxes.length) whenIdle(mark);
+  }
+  const markAll = () => { const waiting = next < boxes.length; next = 0; if (boxes.length && !waiting) whenIdle(mark); };
+  addEventListener("resize", markAll);
+  addEventListener("load", markAll);
 
   // On a narrow screen a figure's letters are small: a tap enlarges it inside a box that scrolls, another makes it fit again.
   document.querySelectorAll(".bd-content figure img").forEach((image) => image.addEventListener("click", () => {
