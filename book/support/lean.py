@@ -9,6 +9,7 @@ at its start, which has all of it laid out at once; book.js does that work littl
 import hashlib
 import html
 import json
+import logging
 import pathlib
 import posixpath
 import re
@@ -73,6 +74,7 @@ def purge(rules, words):
 
 
 def subset_font(path, letters):
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells every step
     font, chosen = TTFont(path), subset.Subsetter(subset.Options(hinting=False))
     chosen.populate(text=letters)
     chosen.subset(font)

@@ -61,6 +61,14 @@ window.targets = {};
     if (event.key.startsWith("Arrow") && !event.target.matches("body, a")) event.stopPropagation();
   });
 
+  // From a file the letters may come too late to be used at once (lean.py), and there it does no harm when they do.
+  if (location.protocol === "file:") {
+    for (const [name, about] of [["400-normal", {}], ["400-italic", { style: "italic" }], ["600-normal", { weight: "600" }]]) {
+      const address = new URL(`_static/fonts/source-serif-4-latin-${name}.woff2`, root);
+      new FontFace("Source Serif 4", `url("${address}")`, about).load().then((face) => document.fonts.add(face), () => {});
+    }
+  }
+
   // Folds: a link into one opens it, one button opens them all, and what is not source code is printed.
   const folds = [...document.querySelectorAll("article details")];
   function reveal() {
