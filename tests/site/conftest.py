@@ -65,6 +65,7 @@ def visit(origin):
 
         @functools.cache
         def visit(page):
+            tab.goto("about:blank")  # what a page before this one still waited for is not this one's failure
             requests.clear()
             problems.clear()
             tab.set_viewport_size({"width": 1280, "height": 900})
