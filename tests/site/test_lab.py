@@ -125,7 +125,7 @@ def test_programs_that_are_mixed_up_and_a_vae_that_is_no_better_are_refused():
     with pytest.raises(NotYet):
         names["check_7"](names["order"][::-1])
     alone = {"m": 16}, {"sigma": 0.12}, {"hidden": 512}, {}
-    for knob in alone:  # one of them, or more epochs
+    for knob in ({"m": 16}, {"sigma": 0.12}, {"hidden": 512}, {}):  # one of them, or more epochs
         epochs = 40 if knob else 300
         with pytest.raises(NotYet):
             names["check_8"](names["train"](names["MyVAE"](**knob), names["x_train"], epochs=epochs))
