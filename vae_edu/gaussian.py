@@ -18,7 +18,8 @@ def log_density(x, mean, log_std):
     x, mean: (N, d). Returns (N,), in nats. Book: (gaussian-log-density).
     """
     r = (x - mean) / torch.exp(log_std)  # (N, d)
-    return -(0.5 * r**2 + log_std + 0.5 * LOG_2PI).sum(-1)
+    normalizer = (log_std + 0.5 * LOG_2PI).expand_as(r)  # a view, where log_std is one number
+    return -0.5 * (r**2).sum(-1) - normalizer.sum(-1)
 
 
 def entropy(log_std):
