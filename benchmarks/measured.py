@@ -1,52 +1,60 @@
-"""What the benchmarks share: rounds in turn, medians of ratios, peak memory, the machine, and a JSON beside the script."""
+"""What the benchmarks share: rounds in turn, ratios, peak memory, the machine, and a JSON beside the script."""
 
 import json
 import pathlib
 import platform
+import re
 import statistics
 import subprocess
+import sys
 
 import torch
 
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "support"))
+from notebooks import processor  # noqa: E402
+
+PEAK = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
 
 def rounds(ways, n):
-    """{name: seconds of each round}: every round asks each way once, in turn; one round before is not counted."""
+    """{name: seconds of each of n rounds}. A round asks every way once, in turn; one more round comes first and is not counted."""
     measured = {name: [] for name in ways}
-    for k in range(n + 1):
+    for number in range(n + 1):
         for name, way in ways.items():
-            value = way()
-            if k:
-                measured[name].append(value)
+            seconds = way()
+            if number:
+                measured[name].append(round(seconds, 5))
     print("   ".join(f"{name} {1000 * statistics.median(values):.1f} ms" for name, values in measured.items()), flush=True)
     return measured
 
 
 def ratios(measured, name):
-    """For each other way the median over the rounds of name / other, and the smallest and largest."""
-    result = {}
-    for other in measured.keys() - {name}:
-        values = [a / b for a, b in zip(measured[name], measured[other], strict=True)]
-        result[other] = {"median": statistics.median(values), "least": min(values), "most": max(values)}
-        print(f"  {name} / {other}: {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})", flush=True)
-    return result
+    """name / other within each round, for every other: [median, smallest, largest]."""
+    found = {}
+    for other in measured:
+        if other != name:
+            within = sorted(a / b for a, b in zip(measured[name], measured[other], strict=True))
+            found[other] = [round(value, 3) for value in (statistics.median(within), within[0], within[-1])]
+            print(f"  {name} / {other}: {found[other]}", flush=True)
+    return found
 
 
-def peak_memory(command):
-    """Peak resident memory of a command, in MB."""
-    import resource
-
-    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
-    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    del resource
-    import sys
-
-    return int(subprocess.run([sys.executable, "-c", code, *command], capture_output=True, check=True, text=True).stdout) / 1024
+def peak_memory(*arguments):
+    """Peak resident memory of this Python with these arguments, in MiB. Not on Windows."""
+    command = [sys.executable, "-c", PEAK, sys.executable, *arguments]
+    peak = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+    return round(peak / (1024 if sys.platform == "linux" else 1024**2))  # kB, on macOS bytes
 
 
 def machine():
-    return f"{platform.machine()}, {torch.get_num_threads()} thread, Python {platform.python_version()}, torch {torch.__version__}"
+    return f"{processor()}, one thread, Python {platform.python_version()}, torch {torch.__version__.partition('+')[0]}"
 
 
 def write(script, result):
-    path = pathlib.Path(script).with_suffix(".json")
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    """The result beside the script, each innermost list on a line of its own."""
+    text = json.dumps(result, indent=1, ensure_ascii=False)
+    text = re.sub(r"\[[^\[\]{}]*\]", lambda found: re.sub(r"\s+", "", found[0]).replace(",", ", "), text)
+    pathlib.Path(script).with_suffix(".json").write_text(text + "\n", encoding="utf-8")

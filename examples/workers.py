@@ -7,9 +7,9 @@ Each worker holds the whole model and sees its share of the images; after the ba
 DistributedDataParallel replaces every worker's gradient by the mean over the workers. With shares of equal size that
 is the gradient of the mean over all their images, so W workers with batches of b are one with batches of W b.
 
-After each epoch the first worker writes the checkpoint. The same command again goes on from there, with as many
-workers as before, and ends with the numbers that a run without a break ends with. NCCL carries the gradients between
-GPUs, Gloo between processors.
+After each epoch the first worker writes the checkpoint, on a disk that all of them see. The same command again goes
+on from there, with as many workers as before, and ends with the numbers that a run without a break ends with. NCCL
+carries the gradients between GPUs, Gloo between processors.
 """
 
 import argparse
@@ -119,9 +119,11 @@ def main():
         train(given.checkpoint, given.epochs, given.batch_size, given.lr)
     except ValueError as error:
         raise SystemExit(f"worker {rank}: {error}") from None
-    except RuntimeError as error:  # from Gloo or NCCL: the gradients of the others did not come
-        lost = f"worker {rank} of {workers} lost the others: {str(error).splitlines()[0]}"
-        raise SystemExit(f"{lost}\nThe same command goes on from the last complete epoch.") from error
+    except RuntimeError as error:  # from Gloo or NCCL, where the gradients of the others do not come
+        raise SystemExit(
+            f"worker {rank} of {workers} stopped: {str(error).splitlines()[0]}\nIf a connection broke or timed out, another worker "
+            "has ended or hangs. The same command goes on from the last complete epoch."
+        ) from error
     dist.destroy_process_group()
 
 

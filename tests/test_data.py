@@ -1,6 +1,8 @@
 """data.py: the digits are scikit-learn's, a split is a partition, and the toy's truth is what it says."""
 
+import gzip
 import math
+import struct
 import sys
 
 import numpy as np
@@ -53,6 +55,65 @@ def test_images_want_one_row_and_one_label_each(pixels, labels):
 def test_a_pixel_out_of_range_is_refused(pixel):
     with pytest.raises(ValueError, match="pixels must lie between 0 and 16, got"):
         data.images([[0.0, pixel], [1.0, 2.0]], [0, 1], 16)
+
+
+# Files as MNIST has them
+
+PICTURES = np.arange(30, dtype=np.uint8).reshape(5, 2, 3) * 8
+LABELS = np.array([3, 1, 4, 1, 5], dtype=np.uint8)
+
+
+def idx(array):
+    return struct.pack(f">2xBB{array.ndim}I", 8, array.ndim, *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def files(tmp_path):
+    """files(pictures, labels): the paths of two files with these bytes."""
+
+    def files(pictures=idx(PICTURES), labels=idx(LABELS)):
+        paths = tmp_path / "pictures", tmp_path / "labels"
+        for path, content in zip(paths, (pictures, labels), strict=True):
+            path.write_bytes(content)
+        return paths
+
+    return files
+
+
+@pytest.mark.parametrize("store", [lambda raw: raw, gzip.compress], ids=["as it is", "gzip"])
+def test_pictures_and_labels_of_two_idx_files_become_images(files, store):
+    found = data.load_idx(*files(store(idx(PICTURES)), store(idx(LABELS))))
+    assert found.x.dtype == torch.float32
+    np.testing.assert_array_equal(found.x.numpy(), PICTURES.reshape(5, 6).astype(np.float32) / np.float32(255))
+    assert found.y.tolist() == LABELS.tolist() and found.y.dtype == torch.int64
+
+
+def test_256_grey_levels_can_be_dequantized(files):
+    x = data.load_idx(*files()).x
+    y = data.dequantize(x, seeded(), levels=256)
+    assert torch.equal((256 * y).floor(), 255 * x)
+
+
+@pytest.mark.parametrize(("pictures", "labels", "message"), [
+    (idx(PICTURES)[:-1], idx(LABELS), r"pictures says that it holds \(5, 2, 3\) bytes, and has 29"),
+    (idx(PICTURES) + b"!", idx(LABELS), r"pictures says that it holds \(5, 2, 3\) bytes, and has 31"),
+    (gzip.compress(idx(PICTURES))[:-9], idx(LABELS), "pictures is cut short or damaged"),
+    (gzip.compress(idx(PICTURES))[:12] + b"????????????", idx(LABELS), "pictures is cut short or damaged"),
+    (gzip.compress(idx(PICTURES))[:10] + b"\xff" * 20, idx(LABELS), "pictures is cut short or damaged"),
+    (idx(LABELS), idx(PICTURES), r"pictures is no IDX file of pictures: it must begin with the bytes 0 0 8 3, not \[0, 0, 8, 1\]"),
+    (idx(PICTURES), idx(PICTURES), "labels is no IDX file of labels: it must begin with the bytes 0 0 8 1"),
+    (b"", idx(LABELS), "pictures is no IDX file"),
+    (b"<!doctype html><title>Not found</title>", idx(LABELS), "pictures is no IDX file"),
+    (idx(PICTURES), idx(LABELS[:4]), r"pixels must be \(N, d\) and labels \(N,\), got \(5, 6\) and \(4,\)"),
+], ids=["short", "long", "short gzip", "damaged gzip", "wrong gzip", "swapped", "labels", "empty", "a page", "too few labels"])  # fmt: skip
+def test_a_file_that_is_something_else_is_named(files, pictures, labels, message):
+    with pytest.raises(ValueError, match=message):
+        data.load_idx(*files(pictures, labels))
+
+
+def test_a_file_that_is_not_there_is_not_downloaded(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no .*nowhere: load_idx reads files of this machine and downloads none"):
+        data.load_idx(tmp_path / "nowhere", tmp_path / "labels")
 
 
 @pytest.mark.parametrize("n", [10, 1797])

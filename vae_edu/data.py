@@ -1,5 +1,9 @@
 """The data: handwritten digits that ship with scikit-learn, and a toy whose truth is known."""
 
+import gzip
+import math
+import pathlib
+import zlib
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +41,39 @@ def digits():
         raise ImportError("the digits come with scikit-learn: pip install scikit-learn") from error
     raw = load_digits()
     return images(raw.data, raw.target, maximum=16)
+
+
+def load_idx(pictures, labels):
+    """Images from two files as MNIST and its successors have them, compressed (.gz) or not: for 28 × 28 pixels d = 784.
+
+    Divided by 255: 256 grey levels, so ``dequantize(x, generator, levels=256)``.
+    Raises FileNotFoundError for files that are not there, ValueError when one is cut short or something else.
+    Source: LeCun, Cortes & Burges, the MNIST database (the IDX format).
+    """
+    x, y = _read_idx(pictures, axes=3), _read_idx(labels, axes=1)
+    return images(x.reshape(len(x), math.prod(x.shape[1:])), y.astype(np.int64), maximum=255)
+
+
+def _read_idx(path, axes):
+    """The array of bytes in an IDX file: 0, 0, 8 (bytes), the number of axes, four bytes for each axis, then the data."""
+    try:
+        raw = pathlib.Path(path).read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"there is no {path}: load_idx reads files of this machine and downloads none; get MNIST or Fashion-MNIST first, "
+            "in Debian by apt install dataset-fashion-mnist"
+        ) from None
+    try:
+        raw = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
+    except (EOFError, OSError, zlib.error) as error:
+        raise ValueError(f"{path} is cut short or damaged: its compression ends with {error!r}") from None
+    if len(raw) < 4 + 4 * axes or raw[:4] != bytes([0, 0, 8, axes]):
+        what = "pictures" if axes == 3 else "labels"
+        raise ValueError(f"{path} is no IDX file of {what}: it must begin with the bytes 0 0 8 {axes}, not {[*raw[:4]]}")
+    shape = np.frombuffer(raw, ">u4", count=axes, offset=4).astype(int)
+    if len(raw) != 4 + 4 * axes + shape.prod():
+        raise ValueError(f"{path} says that it holds {tuple(shape.tolist())} bytes, and has {len(raw) - 4 - 4 * axes}")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * axes).reshape(shape)
 
 
 def split(data, test_fraction=0.2, seed=0):

@@ -6,6 +6,7 @@ import re
 import threading
 from types import SimpleNamespace
 
+import filelock
 import pytest
 from browser import CHROMIUM, open_browser
 from stored import build
@@ -29,9 +30,20 @@ SCROLLED_THROUGH = """addEventListener("DOMContentLoaded", () => document.head.a
 
 
 @pytest.fixture(scope="session")
-def html(tmp_path_factory):
-    """A fresh build: nothing of an older one can hide a missing page."""
-    return build(tmp_path_factory.mktemp("site")) / "html"
+def built(tmp_path_factory, worker_id):
+    """A fresh build, by the first worker that asks: nothing of an older one can hide a missing page."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "site"  # the workers of one run share the parent
+    with filelock.FileLock(f"{folder}.lock"):
+        if not (folder / "done").exists():
+            build(folder)
+            (folder / "done").touch()
+    return folder / "_build"
+
+
+@pytest.fixture(scope="session")
+def html(built):
+    return built / "html"
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +100,21 @@ def tab(visit):
     context.add_init_script(SCROLLED_THROUGH)
     yield context.new_page()
     context.close()
+
+
+@pytest.fixture(scope="session")
+def returning(visit, origin):
+    """returning(): the window of a reader who has been here before, whose browser has the book's letters."""
+
+    def returning(scrolled=True, **options):
+        tab = visit.tab.context.browser.new_context(**options).new_page()
+        if scrolled:
+            tab.add_init_script(SCROLLED_THROUGH)
+        tab.goto(f"{origin}/book/intro.html")
+        tab.evaluate("Promise.allSettled([...document.fonts].map(font => font.load())).then(() => 0)")
+        return tab
+
+    return returning
 
 
 @pytest.fixture(scope="session")

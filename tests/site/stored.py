@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -24,8 +25,14 @@ def markdown(page):
     return re.sub(r"```.*?```|`[^`\n]*`|\\\$", "", text, flags=re.DOTALL)
 
 
-def build(out, *options, address="", branch=""):
-    """A fresh, strict build of the book into the folder out, told the repository's address or none."""
+def build(out, *options, read=None, address="", branch=""):
+    """A strict build of the book into the folder out, told the repository's address or none.
+
+    It is fresh, or writes anew what a fresh build before it, the folder ``read``, has read.
+    """
+    if read:
+        for part in (".doctrees", "jupyter_execute"):
+            shutil.copytree(read / part, out / "_build" / part)
     env = os.environ | {"BOOK_REPOSITORY": address, "BOOK_BRANCH": branch}
     env["PATH"] = os.pathsep.join([str(pathlib.Path(sys.executable).parent), env["PATH"]])
     command = ["jupyter-book", "build", "-W", "-n", "--keep-going", *options, "--path-output", str(out), str(ROOT)]

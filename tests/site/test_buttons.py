@@ -16,8 +16,8 @@ def links(html):
     return {page: {link for link in found if re.search(r"github|binder|jupyter-?book", link)} for page, found in leaving.items()}
 
 
-def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repository(tmp_path):
-    for page, found in links(build(tmp_path, address=ADDRESS, branch="trunk") / "html").items():
+def test_every_notebook_opens_in_colab_and_binder_and_every_page_links_its_repository(tmp_path, built):
+    for page, found in links(build(tmp_path, read=built, address=ADDRESS, branch="trunk") / "html").items():
         expected = {ADDRESS}
         if page in NOTEBOOKS:
             expected.add(f"https://colab.research.google.com/github/owner/name/blob/colab/{page}.ipynb")

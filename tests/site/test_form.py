@@ -7,7 +7,7 @@ import pytest
 from stored import NOTEBOOKS, PAGES, markdown
 
 CHAPTERS = [page for page in NOTEBOOKS if re.search(r"/\d\d_", page)]
-every_chapter = pytest.mark.parametrize("page", CHAPTERS)
+every_chapter = pytest.mark.parametrize("page", CHAPTERS, scope="module")  # one chapter after the other: each is loaded once
 
 SCROLLS = """what => [...document.querySelectorAll(what)].filter(e => e.clientWidth && e.scrollWidth > e.clientWidth + 1)
   .map(e => `${e.textContent.trim().slice(0, 60)}: ${e.scrollWidth} in ${e.clientWidth}`)"""
@@ -18,25 +18,18 @@ SHARE = """() => {
 }"""
 
 
-@pytest.fixture
-def page_of(tab, origin):
-    """page_of(page): the tab, with all pictures of the page in their places."""
+@pytest.fixture(scope="module")
+def page_of(returning, origin):
+    """page_of(page): a tab with the page; where it is open already, as the test before left it."""
+    tab = returning(viewport={"width": 1280, "height": 900}, color_scheme="light")
 
     def page_of(page):
-        tab.goto(f"{origin}/{page}.html")
-        tab.wait_for_load_state("networkidle")
-        tab.reload(wait_until="networkidle")  # with the book's letters, which the first visit may do without
+        if tab.url != f"{origin}/{page}.html":
+            tab.goto(f"{origin}/{page}.html", wait_until="load")
         return tab
 
-    return page_of
-
-
-@every_chapter
-def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_of, page):
-    tab = page_of(page)
-    assert tab.evaluate(SCROLLS, "article .katex-display") == []
-    tab.locator("button.unfold").click()
-    assert tab.evaluate(SCROLLS, "article div.cell_input pre") == []
+    yield page_of
+    tab.context.close()
 
 
 @every_chapter
@@ -46,9 +39,7 @@ def test_a_page_is_not_endless_and_code_is_at_most_a_fifth_of_it(page_of, page):
     assert tab.evaluate(SHARE) <= 0.2
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_with_folds_has_one_button_that_opens_and_closes_them_all(page_of, page):
-    tab = page_of(page)
+def folds_and_unfolds(tab):
     folds, button = tab.locator("article details"), tab.locator("button.unfold")
     assert button.count() == (folds.count() > 1)
     if button.count():
@@ -57,6 +48,16 @@ def test_a_page_with_folds_has_one_button_that_opens_and_closes_them_all(page_of
             button.click()
             assert button.inner_text() == says and button.get_attribute("aria-expanded") == str(opened).lower()
             assert folds.evaluate_all(states) == opened
+
+
+@every_chapter
+def test_a_chapter_has_one_button_that_opens_and_closes_all_its_folds(page_of, page):
+    folds_and_unfolds(page_of(page))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in CHAPTERS])
+def test_so_has_every_other_page_with_folds(page_of, page):
+    folds_and_unfolds(page_of(page))
 
 
 @every_chapter
@@ -77,6 +78,14 @@ def test_verdicts_stand_outside_of_the_folds_but_for_those_of_solutions(page_of,
     verdicts = page_of(page).locator("article .check")
     assert verdicts.count() > 10
     assert verdicts.evaluate_all(outside) == []
+
+
+@every_chapter
+def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_of, page):
+    tab = page_of(page)
+    assert tab.evaluate(SCROLLS, "article .katex-display") == []
+    tab.locator("button.unfold").click()
+    assert tab.evaluate(SCROLLS, "article div.cell_input pre") == []
 
 
 def test_without_scripts_a_fold_can_be_opened(visit, origin):
@@ -130,12 +139,25 @@ QUERIES = {
 }
 
 
+@pytest.fixture(scope="module")
+def first_hits(visit, origin):
+    """{query: where its first three hits lead}, all of them asked at once, in windows side by side."""
+    context = visit.tab.context.browser.new_context()
+    tabs = {query: context.new_page() for query in QUERIES}
+    for query, tab in tabs.items():
+        tab.goto(f"{origin}/search.html?q={query}", wait_until="commit")
+    hits = {}
+    for query, tab in tabs.items():
+        tab.locator("#search-results li").first.wait_for()
+        tab.wait_for_function("document.querySelector('.search-summary')?.innerText.includes('matching')")
+        hits[query] = tab.locator("#search-results li a").evaluate_all("all => all.map(e => e.getAttribute('href'))")[:3]
+    context.close()
+    return hits
+
+
 @pytest.mark.parametrize(("query", "chapters"), QUERIES.items())
-def test_a_search_leads_to_the_right_chapter_and_to_the_place_in_it(tab, origin, query, chapters):
-    tab.goto(f"{origin}/search.html?q={query}")
-    tab.locator("#search-results li").first.wait_for()
-    tab.wait_for_timeout(300)
-    hits = tab.locator("#search-results li a").evaluate_all("all => all.map(e => e.getAttribute('href'))")[:3]
+def test_a_search_leads_to_the_right_chapter_and_to_the_place_in_it(first_hits, query, chapters):
+    hits = first_hits[query]
     right = [hit for hit in hits if re.search(r"book/(\d\d)_", hit) and re.search(r"book/(\d\d)_", hit)[1] in chapters]
     assert right, hits
     assert any("#" in hit for hit in right), hits

@@ -16,8 +16,8 @@ every_notebook = pytest.mark.parametrize("page", NOTEBOOKS)
 
 
 @pytest.fixture(scope="module")
-def tex(tmp_path_factory):
-    (file,) = (build(tmp_path_factory.mktemp("pdf"), "--builder", "latex") / "latex").glob("*.tex")
+def tex(tmp_path_factory, built):
+    (file,) = (build(tmp_path_factory.mktemp("pdf"), "--builder", "latex", read=built) / "latex").glob("*.tex")
     return file.read_text(encoding="utf-8")
 
 
