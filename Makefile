@@ -56,10 +56,15 @@ student: $(READY)  ## the notebooks without their solutions, for a course
 notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks CHAPTERS="book/01_autoencoder.ipynb"
 	$(BIN)/python book/support/notebooks.py $(CHAPTERS)
 
+UNIT := tests --ignore tests/site -n $(JOBS) --dist loadfile
+
 test: $(READY)
-	$(BIN)/pytest tests --ignore tests/site -n $(JOBS) --dist loadfile
-	$(BIN)/pytest tests/site -n $(JOBS) --dist loadfile
-	$(BIN)/pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope
+	$(BIN)/pytest $(UNIT) --durations 10
+	$(BIN)/pytest tests/site -n $(JOBS) --dist loadfile --durations 10
+	$(BIN)/pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope --durations 10
+
+check: $(READY)  ## the unit tests without those that take seconds: while one works on the package
+	$(BIN)/pytest $(UNIT) -m "not slow"
 
 # Every chapter's code under other versions, in an environment of its own: make chapters-under VERSIONS=.ci/lowest.txt
 VERSIONS ?= .ci/lowest.txt

@@ -392,6 +392,7 @@ def bound_of_two_weights(x, mean, log_std):
 
 
 @pytest.mark.parametrize("doubly", [False, True])
+@pytest.mark.slow
 def test_both_gradients_of_the_importance_bound_have_the_expectation_that_quadrature_finds(doubly):
     samples = gradients.importance_gradient(toy, X, MEAN, LOG_STD, 2, 4000, seed(), doubly)
     h, expected = 1e-4, []

@@ -22,6 +22,7 @@ def by_fit(stage, x, seed, epochs):
     return fit(model, x, epochs=epochs, batch_size=64, seed=seed, progress=False).loss[-1]
 
 
+@pytest.mark.slow
 def test_the_engine_reaches_what_fit_reaches_within_the_spread_over_seeds():
     x = data.digits().x[:640]
     found = engine(TRAIN, {"x": x.tolist(), "stages": [1, 2, 3, 4], "seeds": [0, 1, 2, 3], "epochs": 15})

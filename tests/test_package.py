@@ -43,6 +43,7 @@ def test_a_module_imports_only_what_the_reader_has_read(name):
     assert later == ({"figures"} if name == "training" else set())  # History.plot draws when it is called
 
 
+@pytest.mark.slow
 def test_importing_the_package_loads_neither_figures_nor_widgets_nor_data():
     heavy = ["matplotlib", "ipywidgets", "IPython", "sklearn", "scipy", "vae_edu.figures"]
     code = f"import sys, vae_edu; print([name for name in {heavy} if name in sys.modules])"

@@ -88,6 +88,7 @@ def test_every_stage_learns_the_digits(stage):
     assert squared_error(x, model.reconstruct(x)) < 0.7 * mean_image
 
 
+@pytest.mark.slow
 def test_a_vae_finds_the_noise_and_the_curve_that_the_toy_was_drawn_from():
     sigma = 0.1
     x, z = data.curve_toy(1000, sigma, seeded(100))
@@ -207,6 +208,7 @@ def test_history_plots_the_loss_under_its_label(stage):
 SMALL = "float('5e-324') * float('1')"
 
 
+@pytest.mark.slow
 def test_importing_the_package_and_fitting_leave_denormal_numbers_alone():
     fitted = TWO_FITS.replace("epochs=3)", "epochs=3, progress=False)")
     for code in ("import vae_edu", fitted):
@@ -265,6 +267,7 @@ fit(model, torch.zeros(4, 2), epochs=3)
 """
 
 
+@pytest.mark.slow
 def test_a_progress_bar_runs_on_stderr_unless_told_otherwise_and_leaves_no_line_behind():
     stdout, stderr = python(TWO_FITS)
     silent, bar = stderr.split("then")
@@ -274,6 +277,7 @@ def test_a_progress_bar_runs_on_stderr_unless_told_otherwise_and_leaves_no_line_
     assert bar.rstrip("\r").split("\r")[-1].strip() == ""  # the last thing written is blanks over the bar
 
 
+@pytest.mark.slow
 def test_the_environment_can_switch_the_progress_bar_off():
     assert python(TWO_FITS, TQDM_DISABLE="1") == ("", "then")
 

@@ -17,6 +17,8 @@ EXAMPLE = pathlib.Path(__file__).parents[1] / "examples" / "workers.py"
 sys.path.insert(0, str(EXAMPLE.parent))
 import workers  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"workers": 2, "batch_size": 512, "lr": 3e-3}
 PROGRAM = """
 import pathlib, sys, torch
@@ -124,7 +126,7 @@ class Harmful:
     (lambda path: path.write_bytes(path.read_bytes()[:-100]), "is cut short or is no checkpoint: move it away"),
     (lambda path: path.write_bytes(b""), "is cut short or is no checkpoint"),
     (lambda path: path.write_text("words"), "is cut short or is no checkpoint"),
-    (lambda path: path.write_bytes(pickle.dumps(Harmful())), "is cut short or is no checkpoint"),
+    (lambda path: path.write_bytes(pickle.dumps(Harmful(), protocol=2)), "is cut short or is no checkpoint"),
     (lambda path: torch.save(Harmful(), path), "is cut short or is no checkpoint"),
     (lambda path: torch.save(torch.zeros(3), path), "holds something else than a checkpoint"),
     (lambda path: torch.save(torch.load(path) | {"settings": SETTINGS | {"workers": 4}}, path), "training with {'workers': 4, .*this one has"),
