@@ -12,7 +12,8 @@ SHORTEN = """document.querySelectorAll('.katex').forEach(e => e.remove());
   const seen = {}, kind = (e, depth) => e && depth ? `${e.tagName}.${e.className} ${kind(e.parentElement, depth - 1)}` : '';
   for (const e of document.querySelectorAll('p, li, td, dd, span, code, em, strong')) {
     const name = kind(e, 5), plain = !e.children.length && e.attributes.length <= e.hasAttribute('class');
-    if (plain && (seen[name] = (seen[name] ?? 0) + 1) > 3) e.textContent = '';
+    const named = e.closest('h1, h2, h3, h4, h5, h6, a, button, label, summary, [role]');  // by its text
+    if (plain && !named && (seen[name] = (seen[name] ?? 0) + 1) > 3) e.textContent = '';
   }"""
 WIDE_CODE_HAS_A_TAB_STOP = """[...document.querySelectorAll('pre')]
   .every(e => e.scrollWidth <= e.clientWidth || e.tabIndex == 0 || !e.checkVisibility())"""
