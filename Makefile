@@ -1,4 +1,4 @@
-# make book · slides · sheets · pdf · carry · serve · lab · student · notebooks · test · chapters-under · clean
+# make book · slides · sheets · pdf · carry · serve · lab · student · notebooks · test · check · bench · chapters-under · clean
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 READY := .venv/ready
@@ -9,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 # one thread: trained numbers then do not depend on how many cores a machine has
 export OMP_NUM_THREADS := 1
 
-.PHONY: book slides sheets pdf tex carry serve lab student notebooks test chapters-under clean
+.PHONY: book slides sheets pdf tex carry serve lab student notebooks test check bench chapters-under clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build --all -W -n --keep-going .  # all: a change of the style sheet alone would not be noticed
@@ -65,6 +65,14 @@ test: $(READY)
 
 check: $(READY)  ## the unit tests without those that take seconds: while one works on the package
 	$(BIN)/pytest $(UNIT) -m "not slow"
+
+# A quarter of an hour, with nothing beside it. The peers are installed beside the book's environment, which they see.
+bench: $(READY)
+	@$(PYTHON) -m venv .venv-bench
+	@$(BIN)/python -c "import site; print('import site; site.addsitedir(%r)' % site.getsitepackages()[0])" \
+	  > "$$(.venv-bench/bin/python -c 'import site; print(site.getsitepackages()[0])')/book.pth"
+	.venv-bench/bin/pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	for name in epoch growth budget pictures; do .venv-bench/bin/python benchmarks/$$name.py || exit 1; done
 
 # Every chapter's code under other versions, in an environment of its own: make chapters-under VERSIONS=.ci/lowest.txt
 VERSIONS ?= .ci/lowest.txt

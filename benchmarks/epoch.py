@@ -1,6 +1,6 @@
 """Seconds per epoch of stage 4: fit beside the loop that everybody writes, pythae, Pyro, and the matrix products alone.
 
-    make bench, or: OMP_NUM_THREADS=1 .venv-bench/bin/python benchmarks/epoch.py
+    OMP_NUM_THREADS=1 .venv-bench/bin/python benchmarks/epoch.py
 
 All train the same networks on the same data with Adam, batches of 128 and one draw of z, in turn, so that what else the
 machine does meets them alike. A round trains a few epochs and divides; what is done once a training (pythae's and Pyro's
@@ -11,7 +11,6 @@ import contextlib
 import io
 import logging
 import math
-import subprocess
 import sys
 import tempfile
 import time
@@ -139,7 +138,8 @@ def pythae(x, d, hidden, m, epochs):
             return ModelOutput(reconstruction=self.net(z))
 
     logging.disable(logging.INFO)
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
+    quiet = contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO())
+    with tempfile.TemporaryDirectory() as folder, quiet[0], quiet[1]:
         config = BaseTrainerConfig(
             output_dir=folder, num_epochs=epochs, learning_rate=LR, per_device_train_batch_size=BATCH, no_cuda=True
         )
@@ -195,23 +195,17 @@ def main(n_rounds):
     torch.set_num_threads(1)
     result = {"machine": machine(), "batch": BATCH, "sizes": {}}
     for name, size in SIZES.items():
+        print(name, flush=True)
         measured = rounds({way: lambda way=way: seconds(way, size) for way in WAYS}, n_rounds)
-        memory = {
-            way: peak_memory([sys.executable, __file__, "once", name, way]) for way in ["nothing", *WAYS]
-        }
-        result["sizes"][name] = size | {
-            "seconds an epoch": measured,
-            "fit / other": ratios(measured, "fit"),
-            "peak memory (MB)": memory,
-        }
+        memory = {way: peak_memory(__file__, "once", name, way) for way in ("nothing", *WAYS)}
+        found = {"seconds": measured, "fit / other": ratios(measured, "fit"), "peak memory (MiB)": memory}
+        result["sizes"][name] = size | found
         write(__file__, result)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["once"]:
-        if sys.argv[3] == "nothing":
-            pixels(SIZES[sys.argv[2]]["n"], SIZES[sys.argv[2]]["d"])
-        else:
-            seconds(sys.argv[3], SIZES[sys.argv[2]])
+        name, way = sys.argv[2:]
+        pixels(SIZES[name]["n"], SIZES[name]["d"]) if way == "nothing" else seconds(way, SIZES[name])
     else:
         main(int(sys.argv[1]) if sys.argv[1:] else 7)

@@ -20,7 +20,7 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
 
 
 def rounds(ways, n):
-    """{name: seconds of each of n rounds}. A round asks every way once, in turn; one more round comes first and is not counted."""
+    """{name: seconds of each of n rounds}. A round asks every way once, in turn; the first of n + 1 is not counted."""
     measured = {name: [] for name in ways}
     for number in range(n + 1):
         for name, way in ways.items():

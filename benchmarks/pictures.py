@@ -43,12 +43,14 @@ def main(folder):
     torch.set_num_threads(1)
     x, test = load(folder, "train"), load(folder, "t10k")
     y, d = data.dequantize(test, seeded(100), levels=LEVELS), x.shape[1]
-    result = {"machine": machine(), "pictures": folder.name, "N": len(x), "test": len(y), "d": d, "epochs": EPOCHS, "K": K, "models": []}
+    result = {"machine": machine(), "pictures": folder.name, "N": len(x), "test": len(y), "d": d}
+    result |= {"epochs": EPOCHS, "K": K, "models": []}
 
     def note(model, seed, seconds, log_p, **more):
         nats = log_p.mean().item()
         row = {"model": model, "seed": seed, "seconds": round(seconds, 1), "log_p": round(nats, 1), **more}
-        row |= {"standard_error": round(log_p.std().item() / len(log_p) ** 0.5, 1), "bits_per_pixel": round(bits_per_pixel(nats, d), 3)}
+        row["standard_error"] = round(log_p.std().item() / len(log_p) ** 0.5, 1)
+        row["bits_per_pixel"] = round(bits_per_pixel(nats, d), 3)
         result["models"].append(row)
         print(*row.values(), flush=True)
         write(__file__, result)

@@ -121,8 +121,8 @@ def main():
         raise SystemExit(f"worker {rank}: {error}") from None
     except RuntimeError as error:  # from Gloo or NCCL, where the gradients of the others do not come
         raise SystemExit(
-            f"worker {rank} of {workers} stopped: {str(error).splitlines()[0]}\nIf a connection broke or timed out, another worker "
-            "has ended or hangs. The same command goes on from the last complete epoch."
+            f"worker {rank} of {workers} stopped: {str(error).splitlines()[0]}\nIf a connection broke or timed out, another "
+            "worker has ended or hangs. The same command goes on from the last complete epoch."
         ) from error
     dist.destroy_process_group()
 

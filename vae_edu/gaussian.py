@@ -45,8 +45,8 @@ def sample(mean, log_std, generator):
 
     mean: (N, m). Returns (N, m). Raises ValueError without a generator.
     """
-    shape = torch.broadcast_shapes(mean.shape, log_std.shape)  # each entry has noise of its own
-    return mean + torch.exp(log_std) * noise(shape, generator, mean)
+    mean, log_std = torch.broadcast_tensors(mean, log_std)  # each entry has noise of its own
+    return mean + torch.exp(log_std) * noise(mean.shape, generator, mean)
 
 
 def kl_divergence(mean, log_std):

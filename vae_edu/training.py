@@ -79,7 +79,7 @@ def fit(model, x, *, epochs, batch_size=128, lr=3e-3, seed=0, device="cpu", prog
                 step += 1
                 total += loss.detach() * len(index)
             mean_loss = total.item() / len(x)
-            if not (math.isfinite(mean_loss) and all(p.isfinite().all() for p in latents + networks)):
+            if not math.isfinite(mean_loss + sum(p.detach().sum().item() for p in latents + networks)):
                 model.load_state_dict(before)
                 became = "infinite in its gradients" if math.isfinite(mean_loss) else mean_loss
                 raise FloatingPointError(
