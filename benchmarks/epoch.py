@@ -23,9 +23,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from vae_edu import VAE, Decoder, GaussianEncoder, data, fit
 
 BATCH, LR, SIGMA = 128, 1e-3, 0.15
-SIZES = {  # N, d, hidden, m, epochs a round
-    "digits": {"n": 1437, "d": 64, "hidden": (256, 256), "m": 8, "epochs": 10},
-    "60000 pictures": {"n": 60000, "d": 784, "hidden": (400,), "m": 20, "epochs": 2},
+SIZES = {  # epochs: in a round
+    "digits": {"n": 1437, "d": 64, "hidden": (256, 256), "m": 8, "epochs": 10, "rounds": 7},
+    "60000 pictures": {"n": 60000, "d": 784, "hidden": (400,), "m": 20, "epochs": 2, "rounds": 5},
 }
 
 
@@ -82,34 +82,20 @@ class Plain(nn.Module):
         return (squared + kld) / len(x)
 
 
-def loop(x, d, hidden, m, epochs):
-    """DataLoader, zero_grad, backward, step, .item()."""
+def loop(x, d, hidden, m, epochs, loader=True, fused=False, look=True):
+    """zero_grad, backward, step, .item(): as everybody writes it, or without one of its habits."""
     model = Plain(d, hidden, m)
-    loader = DataLoader(TensorDataset(x), batch_size=BATCH, shuffle=True)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    batches = DataLoader(TensorDataset(x), batch_size=BATCH, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=fused)
     for _ in range(epochs):
         total = 0.0
-        for (batch,) in loader:
+        for batch in batches if loader else torch.randperm(len(x)).split(BATCH):
             optimizer.zero_grad()
-            loss = model(batch)
+            loss = model(batch[0] if loader else x[batch])
             loss.backward()
             optimizer.step()
-            total += loss.item() * len(batch)
-
-
-def tuned(x, d, hidden, m, epochs):
-    """The same without a DataLoader, with fused Adam and one look at the loss an epoch."""
-    model = Plain(d, hidden, m)
-    optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
-    for _ in range(epochs):
-        total = torch.zeros(())
-        for index in torch.randperm(len(x)).split(BATCH):
-            loss = model(x[index])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.detach() * len(index)
-        total.item()
+            total += (loss.item() if look else loss.detach()) * (len(batch[0]) if loader else len(batch))
+        float(total)
 
 
 def pythae(x, d, hidden, m, epochs):
@@ -176,8 +162,11 @@ def pyro(x, d, hidden, m, epochs):
 WAYS = {
     "matrix products": products,
     "fit": ours,
-    "plain, tuned": tuned,
     "usual loop": loop,
+    "… with fused Adam": lambda *given: loop(*given, fused=True),
+    "… without DataLoader": lambda *given: loop(*given, loader=False),
+    "… looking once an epoch": lambda *given: loop(*given, look=False),
+    "… all three": lambda *given: loop(*given, loader=False, fused=True, look=False),
     "pythae": pythae,
     "Pyro": pyro,
 }
@@ -191,12 +180,12 @@ def seconds(way, size):
     return (time.perf_counter() - begin) / size["epochs"]
 
 
-def main(n_rounds):
+def main():
     torch.set_num_threads(1)
     result = {"machine": machine(), "batch": BATCH, "sizes": {}}
     for name, size in SIZES.items():
         print(name, flush=True)
-        measured = rounds({way: lambda way=way: seconds(way, size) for way in WAYS}, n_rounds)
+        measured = rounds({way: lambda way=way: seconds(way, size) for way in WAYS}, size["rounds"])
         memory = {way: peak_memory(__file__, "once", name, way) for way in ("nothing", *WAYS)}
         found = {"seconds": measured, "fit / other": ratios(measured, "fit"), "peak memory (MiB)": memory}
         result["sizes"][name] = size | found
@@ -208,4 +197,4 @@ if __name__ == "__main__":
         name, way = sys.argv[2:]
         pixels(SIZES[name]["n"], SIZES[name]["d"]) if way == "nothing" else seconds(way, SIZES[name])
     else:
-        main(int(sys.argv[1]) if sys.argv[1:] else 7)
+        main()
