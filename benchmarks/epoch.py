@@ -25,7 +25,7 @@ from vae_edu import VAE, Decoder, GaussianEncoder, data, fit
 BATCH, LR, SIGMA = 128, 1e-3, 0.15
 SIZES = {  # epochs: in a round
     "digits": {"n": 1437, "d": 64, "hidden": (256, 256), "m": 8, "epochs": 10, "rounds": 7},
-    "60000 pictures": {"n": 60000, "d": 784, "hidden": (400,), "m": 20, "epochs": 2, "rounds": 5},
+    "60000 pictures": {"n": 60000, "d": 784, "hidden": (400,), "m": 20, "epochs": 1, "rounds": 5},
 }
 
 

@@ -75,4 +75,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER)
+    if sys.argv[1:] or FOLDER.exists():
+        main(pathlib.Path(sys.argv[1]) if sys.argv[1:] else FOLDER)
+    else:
+        print(f"the larger pictures are left out: there is no {FOLDER}, and no other folder was named")
