@@ -32,9 +32,15 @@ loss = workers.DistributedDataParallel(workers.Loss(vae))
 x = workers.data.digits().x[:64]
 loss(x[rank::2], None, torch.Generator().manual_seed(rank)).backward()
 torch.save([p.grad for p in vae.parameters() if p.requires_grad], folder / f"gradient-{rank}.pt")
+met, forward = [], workers.Loss.forward
+def watched(self, x, index, generator):
+    met.append((generator.initial_seed(), index.tolist()))
+    return forward(self, x, index, generator)
+workers.Loss.forward = watched
 for path, epochs in (("whole.pt", 2), ("parts.pt", 1), ("parts.pt", 2)):
     workers.train(folder / path, epochs, 512, 3e-3)
     dist.barrier()
+torch.save(met, folder / f"met-{rank}.pt")
 dist.destroy_process_group()
 """
 
@@ -81,6 +87,18 @@ def test_the_mean_over_two_workers_is_the_gradient_of_one_on_all_their_images(fo
         found = torch.load(folder / f"gradient-{rank}.pt")
         for a, b in zip(found, expected, strict=True):
             assert (a - b).norm() <= 1e-6 * b.norm()
+
+
+def test_each_worker_meets_other_images_with_other_noise_and_together_they_meet_all_in_each_epoch(folder):
+    met = [torch.load(folder / f"met-{rank}.pt") for rank in range(2)]
+    seeds = [{seed for seed, _ in worker} for worker in met]
+    assert seeds[0].isdisjoint(seeds[1]) and len(seeds[0] | seeds[1]) == 4  # two epochs
+    orders = []
+    for epoch in range(2):
+        steps = [worker[3 * epoch : 3 * epoch + 3] for worker in met]  # of 256, 256 and 207 images
+        orders.append([i for worker in steps for _, index in worker for i in index])
+        assert sorted(orders[-1]) == list(range(1438))
+    assert orders[0] != orders[1]
 
 
 def test_after_a_break_the_training_ends_where_it_would_have_ended(folder):
