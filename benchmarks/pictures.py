@@ -4,8 +4,10 @@
 
 FOLDER holds the four files train-images-idx3-ubyte.gz and so on; without one it is where Debian's package
 dataset-fashion-mnist has them. The models: a VAE 784-400-20 with learned σ, one or one per pixel, ten epochs of fit on
-pixels with fresh u at every visit, and probabilistic PCA with as many latents, in closed form, on one draw of u. All of it
-was fixed beforehand; the test pictures are looked at once. Writes pictures.json.
+pixels with fresh u at every visit, and probabilistic PCA with as many latents, in closed form, on one draw of u. Nothing was
+chosen by test pictures. One thing was added after a first look at them: that σ = 0.2 is far from what a black border needs,
+and that in so few steps it does not get there, is seen in training, so the last VAE's σ starts where the training pixels
+have their own standard deviation. Writes pictures.json.
 """
 
 import math
@@ -20,7 +22,7 @@ from measured import machine, write
 from vae_edu import Decoder, GaussianEncoder, data, evaluation, fit, linear_gaussian
 
 FOLDER = pathlib.Path("/usr/share/datasets/fashion-mnist")
-EPOCHS, LR, M, HIDDEN, SEEDS, K = 10, 1e-3, 20, (400,), (0, 1, 2), 100
+EPOCHS, LR, M, HIDDEN, SEEDS, K = 10, 1e-3, 20, (400,), (0, 1), 100
 LEVELS = 256
 
 
@@ -57,11 +59,14 @@ def main(folder):
 
     begin = time.perf_counter()
     u = data.dequantize(x, seeded(200), levels=LEVELS).double()
+    own = u.std(0).float()
     ppca = linear_gaussian.max_likelihood(u, M)
     seconds = time.perf_counter() - begin
     note("pPCA", None, seconds, linear_gaussian.log_marginal(y.double(), *ppca))
     del u
-    for kind, sigma_dec in (("VAE, one σ", torch.tensor(0.2)), ("VAE, one σ per pixel", torch.full((d,), 0.2))):
+    starts = {"VAE, one σ": torch.tensor(0.2), "VAE, one σ per pixel": torch.full((d,), 0.2)}
+    starts["VAE, one σ per pixel, from its own"] = own
+    for kind, sigma_dec in starts.items():
         for seed in SEEDS:
             g = seeded(seed)
             decoder = Decoder(M, d, HIDDEN, sigma_dec=sigma_dec, learn_sigma=True, generator=g)

@@ -60,7 +60,7 @@ def test_every_way_and_every_cause_is_stored_with_all_its_rounds():
     assert {f"{cause} {value}" for cause, values in growth.VALUES.items() for value in values} < set(stored("growth")["seconds"])
     trained = {(row["way"], row["epochs"], row["seed"]) for row in stored("budget")["trained"]}
     assert trained == {(way, epochs, seed) for way in budget.WAYS for epochs in budget.EPOCHS for seed in budget.SEEDS}
-    assert len(stored("pictures")["models"]) == 1 + 2 * len(pictures.SEEDS)
+    assert len(stored("pictures")["models"]) == 1 + 3 * len(pictures.SEEDS)
 
 
 def test_a_ratio_is_that_of_one_round():

@@ -11,7 +11,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-ON_SCREEN_ONLY = {"book/lab", "book/changing", "book/carry", "book/terms"}  # to be run, about files, or of links
+ON_SCREEN_ONLY = {"book/lab", "book/changing", "book/carry", "book/terms", "book/speed"}  # to be run, of files, links, machines
 
 
 class MovingFigures(SphinxPostTransform):
