@@ -19,6 +19,7 @@ import workers  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
+LOOPBACK = {"GLOO_SOCKET_IFNAME": "lo0" if sys.platform == "darwin" else "lo"}  # a host's own name may lead nowhere
 SETTINGS = {"workers": 2, "batch_size": 512, "lr": 3e-3}
 PROGRAM = """
 import pathlib, sys, torch
@@ -51,6 +52,7 @@ def start(*arguments):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     env = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "PYTHONPATH": str(EXAMPLE.parent)}
+    env |= LOOPBACK if sys.platform != "win32" else {}
     return [
         subprocess.Popen(
             [sys.executable, "-u", *map(str, arguments)],
