@@ -66,7 +66,7 @@ test: $(READY)
 check: $(READY)  ## the unit tests without those that take seconds: while one works on the package
 	$(BIN)/pytest $(UNIT) -m "not slow"
 
-# A quarter of an hour, with nothing beside it. The peers are installed beside the book's environment, which they see.
+# Half an hour, with nothing beside it. The peers are installed beside the book's environment, which they see.
 bench: $(READY)
 	@$(PYTHON) -m venv .venv-bench
 	@$(BIN)/python -c "import site; print('import site; site.addsitedir(%r)' % site.getsitepackages()[0])" \

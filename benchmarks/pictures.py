@@ -47,9 +47,12 @@ def main(folder):
     result = {"machine": machine(), "pictures": folder.name, "N": len(x), "test": len(y), "d": d}
     result |= {"epochs": EPOCHS, "K": K, "models": []}
 
+    some = data.dequantize(x[:10000], seeded(300), levels=LEVELS)  # training pictures, as many as test pictures
+
     def note(model, seed, seconds, log_p, **more):
         nats = log_p.mean().item()
         row = {"model": model, "seed": seed, "seconds": round(seconds, 1), "log_p": round(nats, 1), **more}
+        row |= {"median": round(log_p.median().item(), 1), "below_zero": round((log_p < 0).double().mean().item(), 4)}
         row["standard_error"] = round(log_p.std().item() / len(log_p) ** 0.5, 1)
         row["bits_per_pixel"] = round(bits_per_pixel(nats, d), 3)
         result["models"].append(row)
@@ -75,7 +78,9 @@ def main(folder):
             seconds = time.perf_counter() - begin
             elbo = evaluation.held_out_elbo(vae, y, 5, seeded(8)).value.item()
             log_p = evaluation.log_likelihoods(vae, y, K, seeded(7))
-            note(kind, seed, seconds, log_p, elbo=round(elbo, 1), smallest_sigma=round(decoder.log_sigma.exp().min().item(), 4))
+            train = evaluation.log_likelihoods(vae, some, K, seeded(9)).mean().item()
+            least = decoder.log_sigma.exp().min().item()
+            note(kind, seed, seconds, log_p, train=round(train, 1), elbo=round(elbo, 1), smallest_sigma=round(least, 4))
 
 
 if __name__ == "__main__":
