@@ -56,15 +56,14 @@ student: $(READY)  ## the notebooks without their solutions, for a course
 notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks CHAPTERS="book/01_autoencoder.ipynb"
 	$(BIN)/python book/support/notebooks.py $(CHAPTERS)
 
-UNIT := tests --ignore tests/site -n $(JOBS) --dist loadfile
+PYTEST := $(BIN)/pytest -n $(JOBS) --durations 10
 
 test: $(READY)
-	$(BIN)/pytest $(UNIT) --durations 10
-	$(BIN)/pytest tests/site -n $(JOBS) --dist loadfile --durations 10
-	$(BIN)/pytest book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg -n $(JOBS) --dist loadscope --durations 10
+	$(PYTEST) tests --dist loadfile --no-loadscope-reorder
+	$(PYTEST) book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --dist loadscope
 
 check: $(READY)  ## the unit tests without those that take seconds: while one works on the package
-	$(BIN)/pytest $(UNIT) -m "not slow"
+	$(PYTEST) tests --ignore tests/site --dist loadfile -m "not slow"
 
 # Half an hour, with nothing beside it. The peers are installed beside the book's environment, which they see.
 bench: $(READY)

@@ -23,7 +23,7 @@ function randomNumbers(seed) { // mulberry32, and Box and Muller
   return {uniform, normal, shuffled};
 }
 
-// Linear layers with ReLU between them. Weights (out, in) and biases (out) are stretches of theta; grad has the same layout.
+// Linear layers with ReLU between them. Weights (in, out) and biases (out) are stretches of theta; grad has the same layout.
 function network(sizes, theta, grad, from) {
   const layers = [];
   for (let k = 0; k + 1 < sizes.length; k++) {
@@ -36,8 +36,10 @@ function network(sizes, theta, grad, from) {
 }
 
 function start(net, random) { // uniform in ±1/√(inputs), as in networks.mlp
-  for (const {n, W, b} of net.layers) for (const part of [W, b]) {
-    for (let i = 0; i < part.length; i++) part[i] = (2 * random.uniform() - 1) / Math.sqrt(n);
+  const entry = (n) => (2 * random.uniform() - 1) / Math.sqrt(n);
+  for (const {n, out, W, b} of net.layers) {
+    for (let o = 0; o < out; o++) for (let j = 0; j < n; j++) W[j * out + o] = entry(n);
+    for (let o = 0; o < out; o++) b[o] = entry(n);
   }
 }
 
@@ -45,29 +47,39 @@ function forward(net, input, B) { // the values of all layers, from the input to
   const values = [input];
   net.layers.forEach(({n, out, W, b}, k) => {
     const h = values[k], y = new Float64Array(B * out), last = k === net.layers.length - 1;
-    for (let i = 0; i < B; i++) for (let o = 0; o < out; o++) {
-      let sum = b[o];
-      for (let j = 0, w = o * n, a = i * n; j < n; j++) sum += W[w + j] * h[a + j];
-      y[i * out + o] = last || sum > 0 ? sum : 0;
+    for (let i = 0; i < B; i++) {
+      const row = y.subarray(i * out, (i + 1) * out);
+      row.set(b);
+      for (let j = 0; j < n; j++) {
+        const value = h[i * n + j];
+        if (value === 0) continue; // half of all pixels, and of what comes out of a ReLU
+        for (let o = 0, w = j * out; o < out; o++) row[o] += value * W[w + o];
+      }
+      if (!last) for (let o = 0; o < out; o++) if (row[o] < 0) row[o] = 0;
     }
     values.push(y);
   });
   return values;
 }
 
-function backward(net, values, slope, B) { // slope: ∂loss/∂output; adds to grad, returns ∂loss/∂input
+// slope: ∂loss/∂output. Adds to grad; returns ∂loss/∂input, but for entries of 0 in an image, where nobody needs it.
+function backward(net, values, slope, B, image = false) {
   for (let k = net.layers.length - 1; k >= 0; k--) {
     const {n, out, W, gW, gb} = net.layers[k], h = values[k], before = new Float64Array(B * n);
-    for (let i = 0; i < B; i++) for (let o = 0; o < out; o++) {
-      const g = slope[i * out + o];
-      if (g === 0) continue;
-      gb[o] += g;
-      for (let j = 0, w = o * n, a = i * n; j < n; j++) {
-        gW[w + j] += g * h[a + j];
-        before[a + j] += g * W[w + j];
+    for (let i = 0; i < B; i++) {
+      const g = slope.subarray(i * out, (i + 1) * out);
+      for (let o = 0; o < out; o++) gb[o] += g[o];
+      for (let j = 0; j < n; j++) {
+        const value = h[i * n + j];
+        if (value === 0 && (k > 0 || image)) continue; // a closed ReLU lets nothing through, a black pixel moves no weight
+        let sum = 0;
+        for (let o = 0, w = j * out; o < out; o++) {
+          gW[w + o] += value * g[o];
+          sum += W[w + o] * g[o];
+        }
+        before[i * n + j] = sum;
       }
     }
-    if (k > 0) for (let i = 0; i < before.length; i++) if (h[i] === 0) before[i] = 0; // ReLU
     slope = before;
   }
   return slope;
@@ -137,7 +149,7 @@ function lossOf(model, x, index, noise, weight) {
     if (!point) byRows[at + m] = g * std * noise[i * m + j] + weight * (std * std - 1) / B;
   }
   if (model.free) index.forEach((i, b) => { for (let j = 0; j < width; j++) model.grad[model.rows + i * width + j] += byRows[b * width + j]; });
-  else backward(model.encoder, layers, byRows, B);
+  else backward(model.encoder, layers, byRows, B, true);
   if (model.learnSigma && model.stage > 1) model.grad[model.at] = d - squares / (sigma * sigma);
   const misfit = model.stage === 1 ? squares : squares / (2 * sigma * sigma) + d * Math.log(sigma) + 0.5 * d * LOG_2PI;
   return {loss: misfit + (model.stage === 1 ? 0 : weight * prior), misfit, prior, squares};

@@ -5,9 +5,11 @@ import shutil
 
 from playwright import sync_api
 
-CHROMIUM = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+# the one without windows first, which opens a page in half the time
+NAMES = "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-               --disable-component-update --disable-sync"""
+               --disable-component-update --disable-sync --font-render-hinting=slight"""
 
 
 @contextlib.contextmanager

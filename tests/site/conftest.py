@@ -94,9 +94,18 @@ def visit(origin):
 
 
 @pytest.fixture
-def tab(visit):
-    """A fresh window on a wide screen that nobody has set to dark."""
-    context = visit.tab.context.browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light")
+def tab(window):
+    """A window on a wide screen that nobody has set to dark. One for all tests: a new one takes longer than a page."""
+    window.set_viewport_size({"width": 1280, "height": 900})
+    window.emulate_media(color_scheme="light", media="null")
+    yield window
+    window.evaluate("localStorage.clear()")
+    window.goto("about:blank")
+
+
+@pytest.fixture(scope="session")
+def window(visit):
+    context = visit.tab.context.browser.new_context()
     context.add_init_script(SCROLLED_THROUGH)
     yield context.new_page()
     context.close()

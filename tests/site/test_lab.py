@@ -1,5 +1,7 @@
 """The lab from its student's copy: blank, with right entries, and with each mistake that has a name."""
 
+import contextlib
+import io
 import json
 import re
 import sys
@@ -54,9 +56,15 @@ def test_blank_it_runs_to_the_end_and_says_that_nothing_is_answered(capsys):
     assert re.findall(r"Task (\d): no answer yet", capsys.readouterr().out) == list("12345678")
 
 
-def test_with_the_solutions_every_task_is_right(capsys):
-    names = run(lambda number, _: solutions()[number])
-    printed = capsys.readouterr().out
+@pytest.fixture(scope="module")
+def solved():
+    """The names that the copy defines with all solutions, and what it prints."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        return run(lambda number, _: solutions()[number]), printed.getvalue()
+
+
+def test_with_the_solutions_every_task_is_right(solved):
+    names, printed = solved
     assert re.findall(r"✓ Task (\d): the answer", printed) == list("12345678")
     assert [finding.verdict for finding in names["found"]] == ["fine"] * 6
 
@@ -120,11 +128,10 @@ def test_every_mistake_is_called_by_its_name(task):
             names[f"check_{task}"](function)
 
 
-def test_programs_that_are_mixed_up_and_a_vae_that_is_no_better_are_refused():
-    names = run(lambda number, _: solutions()[number])
+def test_programs_that_are_mixed_up_and_a_vae_that_is_no_better_are_refused(solved):
+    names, _ = solved
     with pytest.raises(NotYet):
         names["check_7"](names["order"][::-1])
-    alone = {"m": 16}, {"sigma": 0.12}, {"hidden": 512}, {}
     for knob in ({"m": 16}, {"sigma": 0.12}, {"hidden": 512}, {}):  # one of them, or more epochs
         epochs = 40 if knob else 300
         with pytest.raises(NotYet):
