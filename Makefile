@@ -56,14 +56,14 @@ student: $(READY)  ## the notebooks without their solutions, for a course
 notebooks: $(READY)  ## re-execute every chapter, or those named: make notebooks CHAPTERS="book/01_autoencoder.ipynb"
 	$(BIN)/python book/support/notebooks.py $(CHAPTERS)
 
-PYTEST := $(BIN)/pytest -n $(JOBS) --durations 10
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --durations 10
 
+# one run for all: while one worker waits for the site to be built, the other does not
 test: $(READY)
-	$(PYTEST) tests --dist loadfile --no-loadscope-reorder
-	$(PYTEST) book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --dist loadscope
+	$(PYTEST) tests book --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg --no-loadscope-reorder
 
 check: $(READY)  ## the unit tests without those that take seconds: while one works on the package
-	$(PYTEST) tests --ignore tests/site --dist loadfile -m "not slow"
+	$(PYTEST) tests --ignore tests/site -m "not slow"
 
 # Half an hour, with nothing beside it. The peers are installed beside the book's environment, which they see.
 bench: $(READY)

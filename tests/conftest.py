@@ -15,5 +15,5 @@ torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
-    """One worker builds the site while the other has the unit tests; what needs the site comes last, and nobody waits for it."""
+    """One worker builds the site while the other has the rest; what needs the site comes last, and nobody waits for it."""
     items.sort(key=lambda item: 0 if "test_accessibility" in item.nodeid else 2 if "tests/site" in item.nodeid else 1)

@@ -25,6 +25,9 @@ LOOK = """() => {
 }"""
 TOO_WIDE = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll('body *')]
   .filter(e => e.getBoundingClientRect().right > width + 1).map(e => e.outerHTML.slice(0, 120))"""
+# The letters have come and the scripts have nothing to do; what they then ask for has a moment to fail.
+CALM = """document.fonts.ready.then(() => new Promise(requestIdleCallback)).then(() => new Promise(
+  done => setTimeout(done, 100)))"""
 SCROLLED_THROUGH = """addEventListener("DOMContentLoaded", () => document.head.append(Object.assign(
   document.createElement("style"), {textContent: "section { content-visibility: visible !important }"})))"""
 
@@ -54,6 +57,10 @@ def origin(html):
         def log_message(self, *_):
             pass
 
+        def end_headers(self):
+            self.send_header("Cache-Control", "max-age=600")  # as GitHub Pages does
+            super().end_headers()
+
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=html))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -82,7 +89,7 @@ def visit(origin):
             problems.clear()
             tab.set_viewport_size({"width": 1280, "height": 900})
             response = tab.goto(f"{origin}/{page}", wait_until="load")
-            tab.wait_for_load_state("networkidle")
+            tab.evaluate(CALM)
             seen = SimpleNamespace(status=response.status, url=tab.url, **tab.evaluate(LOOK))
             tab.set_viewport_size({"width": 360, "height": 740})
             seen.too_wide = tab.evaluate(TOO_WIDE, 360)
@@ -124,6 +131,19 @@ def returning(visit, origin):
         return tab
 
     return returning
+
+
+@pytest.fixture(scope="session")
+def as_stored(visit, origin):
+    """as_stored(page, script): what a script finds on a page of which no other script has run and nothing was drawn."""
+    tab = visit.tab.context.browser.new_context(java_script_enabled=False).new_page()
+
+    def as_stored(page, script, *given):
+        tab.goto(f"{origin}/{page}", wait_until="domcontentloaded")
+        return tab.evaluate(script, *given)
+
+    yield as_stored
+    tab.context.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from stored import PAGES
 
-# Three of a kind say what fifty do: formulas, blocks of code, rows, texts (the same elements and classes, four deep); nine links,
-# as they stand beside different things. Axe does not look into folds that are closed.
+# Three of a kind say what fifty do: blocks of code, their buttons, icons, rows, texts (the same elements and classes, four
+# deep); nine links, as they stand beside different things. Axe does not look into folds that are closed.
 SHORTEN = """document.querySelectorAll('.katex').forEach(e => e.remove());
   document.querySelectorAll('details').forEach(e => { e.open = true; });
   [...document.querySelectorAll('.highlight pre')].slice(3).forEach(e => e.textContent = e.textContent);
-  [...document.querySelectorAll('tbody tr, .terms li')].slice(50).forEach(e => e.remove());
+  for (const [what, kept] of [['.copybtn', 3], ['svg.cells', 3], ['tbody tr, .terms li', 50]])
+    [...document.querySelectorAll(what)].slice(kept).forEach(e => e.remove());
   const seen = {}, kind = (e, depth) => e && depth ? `${e.tagName}.${e.className} ${kind(e.parentElement, depth - 1)}` : '';
   const named = 'h1, h2, h3, h4, h5, h6, th, a, button, label, summary, [role]:not(main)';  // by the text in them
   for (const e of document.querySelectorAll('article :is(p, li, td, dd, span, code, em, strong, a)')) {

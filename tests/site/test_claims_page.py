@@ -23,21 +23,14 @@ PLACES = """() => ({
 
 
 @pytest.fixture(scope="module")
-def places(visit, origin):
+def places(as_stored):
     """places(page): the checks and the equations of a notebook's page, by their anchors."""
-
-    @functools.cache
-    def places(page):
-        visit.tab.goto(f"{origin}/{page}.html")
-        return visit.tab.evaluate(PLACES)
-
-    return places
+    return functools.cache(lambda page: as_stored(f"{page}.html", PLACES))
 
 
 @pytest.fixture(scope="module")
-def rows(visit, origin):
-    visit.tab.goto(f"{origin}/book/claims.html")
-    return visit.tab.evaluate(ROWS)
+def rows(as_stored):
+    return as_stored("book/claims.html", ROWS)
 
 
 def verdicts(page):
