@@ -1,4 +1,4 @@
-"""The live table's engine in Chromium beside fit: epochs of stage 4 a second (64-64-2-64-64, 1437 images, batches of 64).
+"""The live table's engine in Chromium beside fit: epochs of stage 4 a second (64-64-2-64-64, 1438 images, batches of 64).
 
     make book && OMP_NUM_THREADS=1 python benchmarks/live_table.py
 
