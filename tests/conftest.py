@@ -9,9 +9,20 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import browser  # noqa: E402
+import pytest  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser of all tests of a worker: playwright opens one."""
+    if browser.CHROMIUM is None:
+        pytest.skip("this test needs Chromium: apt-get install chromium")
+    with browser.open_browser() as chromium:
+        yield chromium
 
 
 def pytest_collection_modifyitems(items):

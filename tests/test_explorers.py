@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from browser import CHROMIUM, open_browser
 
 from vae_edu import Decoder, GaussianEncoder, explorers, gaussian
 
@@ -186,20 +185,18 @@ def test_the_axes_are_where_the_page_believes_them(bundles):
 
 
 @pytest.fixture(scope="module")
-def tab():
+def tab(chromium):
     """The plane's page, with an encoder, in a browser; with it the networks."""
-    if CHROMIUM is None:
-        pytest.skip("this test needs Chromium: apt-get install chromium")
     shown, networks = [], network()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(explorers, "display", lambda bundle, raw: shown.append(bundle))
         show_plane(*networks)
-    with open_browser() as browser:
-        tab = browser.new_page(viewport={"width": 900, "height": 900})
-        tab.page = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>" + shown[0]["text/html"]
-        tab.set_content(tab.page)
-        tab.decoder, tab.encoder = networks
-        yield tab
+    tab = chromium.new_page(viewport={"width": 900, "height": 900})
+    tab.page = "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>" + shown[0]["text/html"]
+    tab.set_content(tab.page)
+    tab.decoder, tab.encoder = networks
+    yield tab
+    tab.close()
 
 
 def reading(tab):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 
 import filelock
 import pytest
-from browser import CHROMIUM, open_browser
 from stored import build
 
 LOOK = """() => {
@@ -69,35 +68,32 @@ def origin(html):
 
 
 @pytest.fixture(scope="session")
-def visit(origin):
+def visit(chromium, origin):
     """visit(page): what a browser sees, asks for and complains about there."""
-    if CHROMIUM is None:
-        pytest.skip("the site is tested in Chromium: apt-get install chromium")
-    with open_browser() as browser:
-        tab, requests, problems = browser.new_page(), [], []
-        tab.add_init_script(SCROLLED_THROUGH)
-        tab.on("request", lambda request: requests.append(request.url))
-        tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
-        tab.on("response", lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
-        tab.on("console", lambda message: problems.append(f"console: {message.text}") if message.type == "error" else None)
-        tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
+    tab, requests, problems = chromium.new_page(), [], []
+    tab.add_init_script(SCROLLED_THROUGH)
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
+    tab.on("response", lambda answer: problems.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None)
+    tab.on("console", lambda message: problems.append(f"console: {message.text}") if message.type == "error" else None)
+    tab.on("pageerror", lambda error: problems.append(f"error: {error}"))
 
-        @functools.cache
-        def visit(page):
-            tab.goto("about:blank")  # what a page before this one still waited for is not this one's failure
-            requests.clear()
-            problems.clear()
-            tab.set_viewport_size({"width": 1280, "height": 900})
-            response = tab.goto(f"{origin}/{page}", wait_until="load")
-            tab.evaluate(CALM)
-            seen = SimpleNamespace(status=response.status, url=tab.url, **tab.evaluate(LOOK))
-            tab.set_viewport_size({"width": 360, "height": 740})
-            seen.too_wide = tab.evaluate(TOO_WIDE, 360)
-            seen.requests, seen.problems = list(requests), list(problems)
-            return seen
+    @functools.cache
+    def visit(page):
+        tab.goto("about:blank")  # what a page before this one still waited for is not this one's failure
+        requests.clear()
+        problems.clear()
+        tab.set_viewport_size({"width": 1280, "height": 900})
+        response = tab.goto(f"{origin}/{page}", wait_until="load")
+        tab.evaluate(CALM)
+        seen = SimpleNamespace(status=response.status, **tab.evaluate(LOOK))
+        tab.set_viewport_size({"width": 360, "height": 740})
+        seen.too_wide = tab.evaluate(TOO_WIDE, 360)
+        seen.requests, seen.problems = list(requests), list(problems)
+        return seen
 
-        visit.tab = tab
-        yield visit
+    visit.tab = tab
+    return visit
 
 
 @pytest.fixture
@@ -111,19 +107,19 @@ def tab(window):
 
 
 @pytest.fixture(scope="session")
-def window(visit):
-    context = visit.tab.context.browser.new_context()
+def window(chromium):
+    context = chromium.new_context()
     context.add_init_script(SCROLLED_THROUGH)
     yield context.new_page()
     context.close()
 
 
 @pytest.fixture(scope="session")
-def returning(visit, origin):
+def returning(chromium, origin):
     """returning(): the window of a reader who has been here before, whose browser has the book's letters."""
 
     def returning(scrolled=True, **options):
-        tab = visit.tab.context.browser.new_context(**options).new_page()
+        tab = chromium.new_context(**options).new_page()
         if scrolled:
             tab.add_init_script(SCROLLED_THROUGH)
         tab.goto(f"{origin}/book/intro.html")
@@ -134,9 +130,9 @@ def returning(visit, origin):
 
 
 @pytest.fixture(scope="session")
-def as_stored(visit, origin):
+def as_stored(chromium, origin):
     """as_stored(page, script): what a script finds on a page of which no other script has run and nothing was drawn."""
-    tab = visit.tab.context.browser.new_context(java_script_enabled=False).new_page()
+    tab = chromium.new_context(java_script_enabled=False).new_page()
 
     def as_stored(page, script, *given):
         tab.goto(f"{origin}/{page}", wait_until="domcontentloaded")

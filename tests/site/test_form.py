@@ -88,8 +88,8 @@ def test_neither_a_formula_nor_unfolded_code_scrolls_sideways_on_a_laptop(page_o
     assert tab.evaluate(SCROLLS, "article div.cell_input pre") == []
 
 
-def test_without_scripts_a_fold_can_be_opened(visit, origin):
-    context = visit.tab.context.browser.new_context(java_script_enabled=False)
+def test_without_scripts_a_fold_can_be_opened(chromium, origin):
+    context = chromium.new_context(java_script_enabled=False)
     tab = context.new_page()
     tab.goto(f"{origin}/{CHAPTERS[0]}.html")
     for words in ("How it was checked", "Solution"):
@@ -140,9 +140,9 @@ QUERIES = {
 
 
 @pytest.fixture(scope="module")
-def first_hits(visit, origin):
+def first_hits(chromium, origin):
     """first_hits(query): where its first three hits lead."""
-    tab = visit.tab.context.browser.new_context().new_page()
+    tab = chromium.new_context().new_page()
     tab.add_init_script("window.fetch = async () => new Response('')")  # of each page that is found, for a line of it
 
     def first_hits(query):

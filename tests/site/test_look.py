@@ -39,8 +39,8 @@ def test_a_figure_in_the_dark_has_no_box_and_keeps_its_lines(tab, origin):
         assert picture.getextrema()[1] > 200
 
 
-def test_without_scripts_a_page_shows_its_text_maths_and_pictures_in_the_colours_of_the_system(visit, origin):
-    context = visit.tab.context.browser.new_context(java_script_enabled=False, color_scheme="dark")
+def test_without_scripts_a_page_shows_its_text_maths_and_pictures_in_the_colours_of_the_system(chromium, origin):
+    context = chromium.new_context(java_script_enabled=False, color_scheme="dark")
     tab = context.new_page()
     tab.goto(f"{origin}/{CHAPTER}")
     assert brightness(tab) < 40

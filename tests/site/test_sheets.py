@@ -45,10 +45,10 @@ def test_nothing_of_the_books_own_markup_is_left(folder, kind):
 
 
 @pytest.mark.parametrize("kind", sheets.TITLES)
-def test_it_is_printed_with_all_formulas(visit, folder, kind):
+def test_it_is_printed_with_all_formulas(chromium, folder, kind):
     pages = len(re.findall(rb"/Type\s*/Page\b", (folder / f"{kind}.pdf").read_bytes()))
     assert 5 <= pages <= 50
-    tab, problems = visit.tab.context.browser.new_page(), []
+    tab, problems = chromium.new_page(), []
     tab.on("pageerror", lambda error: problems.append(str(error)))
     tab.on("requestfailed", lambda request: problems.append(request.url))
     tab.goto((folder / f"{kind}.html").as_uri())

@@ -19,12 +19,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture
-def show(visit, folder):
+def show(chromium, folder):
     """show(lecture): a tab with it, and what went wrong there."""
     problems, tabs = [], []
 
     def open_lecture(lecture, query=""):
-        tab = visit.tab.context.browser.new_page(viewport={"width": 1280, "height": 720})
+        tab = chromium.new_page(viewport={"width": 1280, "height": 720})
         tab.on("pageerror", lambda error: problems.append(str(error)))
         tab.on("requestfailed", lambda request: problems.append(request.url))
         tab.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else problems.append(request.url))
