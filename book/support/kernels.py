@@ -8,8 +8,8 @@ from unittest import mock
 
 from jupyter_client.provisioning import local_provisioner
 
-IMPORTED = """ipykernel.kernelapp ipykernel.ipkernel ipywidgets matplotlib.pyplot scipy.integrate scipy.optimize scipy.stats
-  sklearn.datasets sklearn.decomposition torch torch._dynamo torch.optim vae_edu.checkup vae_edu.explorers"""
+IMPORTED = """ipykernel.debugger ipykernel.ipkernel ipykernel.kernelapp ipywidgets matplotlib.pyplot scipy.integrate scipy.optimize
+  scipy.stats sklearn.datasets sklearn.decomposition torch torch._dynamo torch.optim vae_edu.checkup vae_edu.explorers"""
 FIGURES = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # what a kernel sets before matplotlib is imported
 
 fork = multiprocessing.get_context("forkserver") if sys.platform == "linux" else None
