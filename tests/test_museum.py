@@ -32,7 +32,7 @@ BUGS = {  # a line's part, what stands there instead, and what the report says o
     "σ left at 1": ("sigma=0.15", "sigma=1.0", "loss", "more than the data have in any direction"),
     "no draw": ("z = mu + log_s.exp() * epsilon", "z = mu + 0 * epsilon", "draw", "always the mean"),
     "variance as standard deviation": ("z = mu + log_s.exp()", "z = mu + (2 * log_s).exp()", "draw", "A variance is used as a standard"),
-    "exp forgotten": ("z = mu + log_s.exp()", "z = mu + log_s", "draw", "does not follow s|not spread as"),
+    "exp forgotten": ("z = mu + log_s.exp()", "z = mu + log_s", "draw", "exp is forgotten"),
     "uniform noise": ("epsilon = torch.randn(", "epsilon = torch.rand(", "draw", "uniform"),
     "one ε for the batch": ("torch.randn(mu.shape, ", "torch.randn(self.m, ", "draw", "shared by the whole batch"),
     "the same ε at each call": ("generator=generator)\n        z", "generator=torch.Generator().manual_seed(0))\n        z", "draw", "frozen"),

@@ -115,18 +115,26 @@ def draw_in_words(found):
     together = ((noise[:, 1:] * noise[:, :-1]).mean() / noise.square().mean()).item()
     if together > 0.5:
         return wrong(f"the ε of two images have the correlation {together:.2f}", "One ε is shared by the whole batch.")
+    spread, flat = _spread(noise)
+    wide, normal = _spread(noise * log_std.exp() / log_std)
+    if not _near(spread, 1, 0.05) and _near(wide, 1, 0.05) and 2.4 < normal < 3.6:
+        return wrong(f"(z - μ)/log s is normal, with the standard deviation {wide:.2f}", "exp is forgotten: log s stands for s.")
     usable = noise.abs() > 1e-6
     width, size = log_std[usable] - log_std[usable].mean(), (noise.abs().log() + log_std)[usable]
     slope = ((size - size.mean()) * width).sum() / width.square().sum()  # of log |z - μ| against log s
     if abs(slope - 1) > 0.15 + 5 * 1.11 / width.square().sum().sqrt():  # log |ε| has the std 1.11
         meaning = "A variance is used as a standard deviation." if slope > 1.5 else "The noise does not follow s."
         return wrong(f"z spreads like s to the power {slope:.2f}", meaning)
-    spread, flat = noise.std().item(), (noise.pow(4).mean() / noise.square().mean() ** 2).item()
     if not _near(spread, 1, 0.05):
         return wrong(f"(z - μ)/s has the standard deviation {spread:.3g}", "z is not spread as the KL is charged for.")
     if flat < 2.4:
         return wrong(f"ε has the kurtosis {flat:.2f}, a normal one has 3", "The noise is not normal.")
     return Finding("draw", "fine", f"(z - μ)/s has mean {noise.mean() + 0:.2f} and standard deviation {spread:.2f}", "", "", "7")
+
+
+def _spread(noise):
+    """Standard deviation and kurtosis."""
+    return noise.std().item(), (noise.pow(4).mean() / noise.square().mean() ** 2).item()
 
 
 def _near(a, b, slack=0.02):
