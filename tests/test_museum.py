@@ -42,10 +42,10 @@ BUGS = {  # a line's part, what stands there instead, and what the report says o
 }  # fmt: skip
 
 
-def examined(program, x=X, epochs=4):
+def examined(program, x=X, epochs=4, seed=0):
     space = {"__name__": "alone"}
     exec(program, space)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     vae = space["TinyVAE"](64, 8)
     space["train"](vae, x, epochs)
     relu = ".relu()" in program
@@ -68,6 +68,14 @@ def test_a_bug_of_one_line_is_named(bug):
     assert PROGRAM.count(line) == 1
     finding = examined(PROGRAM.replace(line, instead))[name]
     assert finding.verdict in {"wrong", "note"} and re.search(words, str(finding)), finding
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_a_forgotten_exp_is_told_from_a_variance_whatever_the_weights(seed, epochs):
+    for bug in ("exp forgotten", "variance as standard deviation"):
+        line, instead, name, words = BUGS[bug]
+        assert re.search(words, str(examined(PROGRAM.replace(line, instead), epochs=epochs, seed=seed)[name]))
 
 
 def test_pixels_up_to_16_are_named_before_anything_else():
